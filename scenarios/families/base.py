@@ -1,0 +1,251 @@
+"""The contract of a component distribution.
+
+Arrays have these shapes throughout: observations ``x`` (n,), parameters (K, d), one row a
+component; anything evaluated for each component at each observation is (K, n), so that
+the long axis is contiguous.
+
+Two coordinate systems: the *usual* parameters, as people write them (alpha, sigma, ...),
+and *free* coordinates, which are unconstrained and of order one: the logarithm of a
+positive parameter, and (value - centre) / scale of a location.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+
+
+class SupportError(UserError):
+    """Observations lie where the family has no density."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A usual parameter, and what the data's units do to it.
+
+    A location moves with the data, a scale grows with them, a shape (or a rate) is any
+    other positive number.
+    """
+
+    name: str
+    kind: Literal["shape", "scale", "location"] = "shape"
+
+    @property
+    def positive(self) -> bool:
+        """Whether its link is the logarithm; a location may have either sign."""
+        return self.kind != "location"
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """A component distribution.
+
+    ``centre`` and ``scale`` are where the data lie. They move no density: they only put
+    locations into free coordinates of order one and keep squares from cancelling.
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+
+    name: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    support: ClassVar[tuple[float, float]]
+    """The open interval on which the density is positive; its ends are outside."""
+
+    @classmethod
+    def parameter_names(cls) -> tuple[str, ...]:
+        """The usual parameters' names, in their order."""
+        return tuple(parameter.name for parameter in cls.parameters)
+
+    @classmethod
+    def positive(cls) -> NDArray[np.bool_]:
+        """Which parameters are positive, shape (d,)."""
+        return np.array([parameter.positive for parameter in cls.parameters])
+
+    def anchored(self, x: Array) -> Self:
+        """This family with ``centre`` and ``scale`` at the data, if its parameters have units."""
+        if all(parameter.kind == "shape" for parameter in self.parameters):
+            return self
+        return replace(self, centre=float(np.mean(x)), scale=float(np.std(x)) or 1.0)
+
+    def check_support(self, x: Array) -> None:
+        """Raise ``SupportError`` where an observation is outside the open support, or NaN."""
+        low, high = self.support
+        outside = ~((x > low) & (x < high))
+        if outside.any():
+            first = ", ".join(f"{value:g}" for value in x[outside][:3])
+            raise SupportError(
+                f"{int(outside.sum())} of {x.size} observations are outside ({low:g}, {high:g}), "
+                f"the open interval that {self.name} covers (first: {first}): remove them, "
+                "rescale the data, or choose another family"
+            )
+
+    def valid(self, parameters: Array) -> bool:
+        """Whether all ``parameters`` are finite and inside the domain."""
+        return bool(
+            np.isfinite(parameters).all() and (parameters[..., self.positive()] > 0.0).all()
+        )
+
+    def free(self, parameters: Array) -> Array:
+        """Usual parameters → free coordinates, any leading shape."""
+        values = np.array(parameters, dtype=np.float64)
+        positive = self.positive()
+        values[..., positive] = np.log(values[..., positive])
+        values[..., ~positive] = (values[..., ~positive] - self.centre) / self.scale
+        return values
+
+    def usual(self, free: Array) -> Array:
+        """Free coordinates → usual parameters, any leading shape."""
+        values = np.array(free, dtype=np.float64)
+        positive = self.positive()
+        with np.errstate(over="ignore"):  # inf is outside the domain, and is judged so
+            values[..., positive] = np.exp(values[..., positive])
+        values[..., ~positive] = self.centre + self.scale * values[..., ~positive]
+        return values
+
+    @abstractmethod
+    def log_density(self, x: Array, parameters: Array) -> Array:
+        """log f(x | parameters), shape (K, n)."""
+
+    @abstractmethod
+    def cdf(self, x: Array, parameters: Array) -> Array:
+        """P(X ≤ x), shape (K, n)."""
+
+    @abstractmethod
+    def quantile(self, q: Array, parameters: Array) -> Array:
+        """The inverse of ``cdf`` at probabilities ``q`` (m,), shape (K, m)."""
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
+        """``size`` draws from one component, ``parameters`` (d,)."""
+
+    @abstractmethod
+    def link(self, x: Array) -> Array:
+        """The support mapped onto the real line."""
+
+    @abstractmethod
+    def unlink(self, y: Array) -> Array:
+        """The inverse of ``link``."""
+
+    @abstractmethod
+    def link_slope(self, x: Array) -> Array:
+        """d link / dx, for quadrature on the link scale."""
+
+    @abstractmethod
+    def moment_estimate(self, x: Array) -> Array:
+        """A rough estimate (d,) from observations that one component may have made.
+
+        Cheap, and inside the domain for any ``x`` of at least one value.
+        """
+
+    @abstractmethod
+    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
+        """The torch distribution of K components, ``parameters`` (K, d), arguments unchecked:
+        a NaN then shows in the loss instead of raising."""
+
+    @abstractmethod
+    def pymc_distribution(self, parameters: list[Any]) -> Any:
+        """The PyMC distribution of K components from d tensors of shape (K,), unregistered."""
+
+    def score(self, x: Array, parameters: Array) -> Array:
+        """∂ log f / ∂ free coordinates, shape (K, d, n); here by central differences.
+
+        Each of the 2d differences costs as much as a density: ``score_cost`` counts them.
+        """
+        free = self.free(parameters)
+        step = 6e-6  # ≈ cube root of the rounding unit: balances truncation and rounding
+        columns = []
+        for j in range(free.shape[1]):
+            shift = np.zeros(free.shape[1])
+            shift[j] = step
+            above = self.log_density(x, self.usual(free + shift))
+            below = self.log_density(x, self.usual(free - shift))
+            columns.append((above - below) / (2.0 * step))
+        return np.stack(columns, axis=1)
+
+    def score_cost(self) -> int:
+        """Density evaluations that one ``score`` costs besides the density itself."""
+        return 2 * len(self.parameters)
+
+    def spread(self, parameters: Array) -> Array:
+        """Half of each component's 16–84 % range, shape (K,); every family has one."""
+        ends = self.quantile(np.array([0.16, 0.84]), parameters)
+        return 0.5 * (ends[:, 1] - ends[:, 0])
+
+
+class ExponentialFamily(Family):
+    """A family with log f(x | η) = η·T(x) - A(η) + h(x).
+
+    Density, E-step, M-step, gradient, Hessian and Fisher information all follow from the
+    functions below; Wainwright & Jordan (2008), *Graphical models, exponential families,
+    and variational inference*, chapter 3.
+    """
+
+    @abstractmethod
+    def statistics(self, x: Array) -> Array:
+        """T(x), shape (n, d)."""
+
+    @abstractmethod
+    def log_base(self, x: Array) -> Array:
+        """h(x), shape (n,)."""
+
+    @abstractmethod
+    def natural(self, parameters: Array) -> Array:
+        """Usual parameters (K, d) → η (K, d)."""
+
+    @abstractmethod
+    def from_natural(self, eta: Array) -> Array:
+        """η (K, d) → usual parameters (K, d)."""
+
+    @abstractmethod
+    def log_partition(self, eta: Array) -> Array:
+        """A(η), shape (K,)."""
+
+    @abstractmethod
+    def mean_statistics(self, eta: Array) -> Array:
+        """∇A(η) = E T, shape (K, d)."""
+
+    @abstractmethod
+    def covariance_statistics(self, eta: Array) -> Array:
+        """∇²A(η) = Cov T, shape (K, d, d)."""
+
+    @abstractmethod
+    def natural_derivatives(self, parameters: Array) -> tuple[Array, Array]:
+        """∂η/∂free, (K, d, d), and ∂²η/∂free², (K, d, d, d); the first d is η's index."""
+
+    @abstractmethod
+    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+        """The M-step: usual parameters (K, d) with ∇A(η) = ``mean_statistics`` (K, d).
+
+        ``near`` (K, d), if given, are parameters to start from where the equation has to
+        be iterated. NaN for a component whose statistics no parameters can produce
+        (all its mass on one point).
+        """
+
+    def log_density(self, x: Array, parameters: Array) -> Array:
+        """log f(x | parameters) = η·T - A + h, shape (K, n)."""
+        eta = self.natural(parameters)
+        fixed = self.log_base(x) - self.log_partition(eta)[:, None]
+        return np.asarray(eta @ self.statistics(x).T + fixed)
+
+    def score(self, x: Array, parameters: Array) -> Array:
+        """∂ log f / ∂ free coordinates = Jᵀ(T - E T), shape (K, d, n)."""
+        jacobian, _ = self.natural_derivatives(parameters)
+        mean = self.mean_statistics(self.natural(parameters))
+        centred = self.statistics(x).T - mean[:, :, None]
+        return np.asarray(jacobian.transpose(0, 2, 1) @ centred)
+
+    def score_cost(self) -> int:
+        """Nothing: the statistics are there already."""
+        return 0

@@ -1,0 +1,131 @@
+"""The normal distribution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from scenarios.families.base import Array, ExponentialFamily, Parameter
+
+if TYPE_CHECKING:
+    import torch
+
+LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+
+
+class Normal(ExponentialFamily):
+    """N(μ, σ²): T = (z, z²) with z = (x - centre) / scale, so that squares don't cancel.
+
+    In z's units (m, s): η = (m/s², -1/(2s²)), A = m²/(2s²) + log s,
+    h = -log √(2π) - log scale.
+    """
+
+    name = "normal"
+    parameters = (Parameter("mu", "location"), Parameter("sigma", "scale"))
+    support = (-np.inf, np.inf)
+
+    def statistics(self, x: Array) -> Array:
+        """(z, z²)."""
+        z = (x - self.centre) / self.scale
+        return np.stack([z, z * z], axis=1)
+
+    def log_base(self, x: Array) -> Array:
+        """The constant -log √(2π) - log scale."""
+        return np.full(x.shape, -LOG_ROOT_2PI - np.log(self.scale))
+
+    def natural(self, parameters: Array) -> Array:
+        """(m/s², -1/(2s²))."""
+        mean = (parameters[:, 0] - self.centre) / self.scale
+        precision = (self.scale / parameters[:, 1]) ** 2
+        return np.stack([mean * precision, -0.5 * precision], axis=1)
+
+    def from_natural(self, eta: Array) -> Array:
+        """μ = centre + scale · η₁/(-2η₂), σ = scale/√(-2η₂)."""
+        precision = -2.0 * eta[:, 1]
+        return np.stack(
+            [self.centre + self.scale * eta[:, 0] / precision, self.scale / np.sqrt(precision)],
+            axis=1,
+        )
+
+    def log_partition(self, eta: Array) -> Array:
+        """-η₁²/(4η₂) - ½ log(-2η₂)."""
+        return np.asarray(-(eta[:, 0] ** 2) / (4.0 * eta[:, 1]) - 0.5 * np.log(-2.0 * eta[:, 1]))
+
+    def mean_statistics(self, eta: Array) -> Array:
+        """(m, m² + s²)."""
+        variance = -0.5 / eta[:, 1]
+        mean = eta[:, 0] * variance
+        return np.stack([mean, mean**2 + variance], axis=1)
+
+    def covariance_statistics(self, eta: Array) -> Array:
+        """Var z = s², Cov(z, z²) = 2ms², Var z² = 4m²s² + 2s⁴."""
+        variance = -0.5 / eta[:, 1]
+        mean = eta[:, 0] * variance
+        cross = 2.0 * mean * variance
+        square = 4.0 * mean**2 * variance + 2.0 * variance**2
+        return np.stack(
+            [np.stack([variance, cross], axis=1), np.stack([cross, square], axis=1)], axis=1
+        )
+
+    def natural_derivatives(self, parameters: Array) -> tuple[Array, Array]:
+        """Of (m/s², -1/(2s²)) by (m, log s): log s differs from log σ by a constant."""
+        eta = self.natural(parameters)
+        precision = -2.0 * eta[:, 1]
+        first = np.zeros((len(eta), 2, 2))
+        first[:, 0, 0] = precision
+        first[:, 0, 1] = -2.0 * eta[:, 0]
+        first[:, 1, 1] = precision
+        second = np.zeros((len(eta), 2, 2, 2))
+        second[:, 0, 0, 1] = second[:, 0, 1, 0] = -2.0 * precision
+        second[:, 0, 1, 1] = 4.0 * eta[:, 0]
+        second[:, 1, 1, 1] = -2.0 * precision
+        return first, second
+
+    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+        """μ and σ from the first two moments, in closed form."""
+        mean, square = mean_statistics.T
+        variance = square - mean**2
+        deviation = np.sqrt(np.where(variance > 0.0, variance, np.nan))
+        return np.stack([self.centre + self.scale * mean, self.scale * deviation], axis=1)
+
+    def cdf(self, x: Array, parameters: Array) -> Array:
+        """Φ((x - μ)/σ)."""
+        return np.asarray(special.ndtr((x - parameters[:, :1]) / parameters[:, 1:]))
+
+    def quantile(self, q: Array, parameters: Array) -> Array:
+        """μ + σ Φ⁻¹(q)."""
+        return np.asarray(parameters[:, :1] + parameters[:, 1:] * special.ndtri(q))
+
+    def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
+        """numpy's normal sampler."""
+        return generator.normal(parameters[0], parameters[1], size=size)
+
+    def link(self, x: Array) -> Array:
+        """The identity: the support is the real line."""
+        return np.asarray(x, dtype=np.float64)
+
+    def unlink(self, y: Array) -> Array:
+        """The identity."""
+        return np.asarray(y, dtype=np.float64)
+
+    def link_slope(self, x: Array) -> Array:
+        """One."""
+        return np.ones(np.shape(x))
+
+    def moment_estimate(self, x: Array) -> Array:
+        """Mean and standard deviation, the latter at least 10⁻⁶ of the scale."""
+        return np.array([x.mean(), max(float(x.std()), 1e-6 * self.scale)])
+
+    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
+        """``torch.distributions.Normal``."""
+        import torch
+
+        return torch.distributions.Normal(parameters[:, 0], parameters[:, 1], validate_args=False)
+
+    def pymc_distribution(self, parameters: list[Any]) -> Any:
+        """``pymc.Normal``."""
+        import pymc
+
+        return pymc.Normal.dist(mu=parameters[0], sigma=parameters[1])

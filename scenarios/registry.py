@@ -1,0 +1,89 @@
+"""How plug-ins are found: every module of a package, and the entry points of others.
+
+A new family or fitter is one new file: nothing lists them by hand. Third parties name
+their classes in an entry-point group of their own distribution instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import TypeVar
+
+from scenarios.errors import UserError
+
+T = TypeVar("T")
+
+
+def discover(package: str, base: type[T], group: str) -> dict[str, type[T]]:
+    """Concrete subclasses of ``base`` by their ``name``: those of ``package``, then of ``group``.
+
+    Raises ``UserError`` where a third party's entry point can't be imported, is not a
+    ``base``, or takes a name that is already taken.
+    """
+    found = {_name(cls): cls for cls in _defined_in(package, base)}
+    for entry in entry_points(group=group):
+        cls = _load(entry, base, group)
+        if found.setdefault(_name(cls), cls) is not cls:
+            raise UserError(
+                f"plug-in {entry.value!r} ({group}) is named {_name(cls)!r}, which is taken: "
+                "rename it, or uninstall one of the two"
+            )
+    return dict(sorted(found.items()))
+
+
+def choose(kind: str, name: str, known: Iterable[str]) -> str:
+    """``name`` if it is ``known``; otherwise ``UserError`` with the nearest names."""
+    names = list(known)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(f"there is no {kind} {name!r}: {hint}known are {', '.join(names)}")
+
+
+@cache
+def _modules(package: str) -> tuple[ModuleType, ...]:
+    parent = importlib.import_module(package)
+    return tuple(
+        importlib.import_module(f"{package}.{info.name}")
+        for info in sorted(pkgutil.iter_modules(parent.__path__), key=lambda info: info.name)
+        if not info.ispkg
+    )
+
+
+def _defined_in(package: str, base: type[T]) -> Iterator[type[T]]:
+    for module in _modules(package):
+        for value in vars(module).values():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, base)
+                and value.__module__ == module.__name__
+                and not inspect.isabstract(value)
+            ):
+                yield value
+
+
+def _load(entry: EntryPoint, base: type[T], group: str) -> type[T]:
+    try:
+        value = entry.load()
+    except Exception as error:  # whatever a third party's import may raise
+        raise UserError(
+            f"plug-in {entry.name!r} ({group}: {entry.value}) can't be imported: {error}; "
+            "repair or uninstall the package that ships it"
+        ) from error
+    if not (inspect.isclass(value) and issubclass(value, base)):
+        raise UserError(
+            f"plug-in {entry.name!r} ({group}: {entry.value}) is not a subclass of {base.__name__}"
+        )
+    return value
+
+
+def _name(cls: type) -> str:
+    return str(cls.name)  # type: ignore[attr-defined]

@@ -2,4 +2,4 @@
 
 
 class UserError(ValueError):
-    """Something the user gave can't be used; the message names the value, the rule and the remedy."""
+    """What the user gave can't be used; the message names the value, the rule and the remedy."""

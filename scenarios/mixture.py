@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from scipy.optimize import brentq, linear_sum_assignment
 
 from scenarios.errors import UserError
 from scenarios.families import Family
@@ -91,23 +90,6 @@ class Mixture:
         """P(X ≤ x), shape (n,)."""
         return np.asarray(self.weights @ self.family.cdf(x, self.parameters))
 
-    def quantile(self, q: float) -> float:
-        """The inverse of ``cdf`` at one probability, by bisection between components'."""
-        ends = self.family.quantile(np.array([q]), self.parameters)[:, 0]
-        low, high = float(ends.min()), float(ends.max())
-        if low == high:
-            return low
-
-        def excess(x: float) -> float:
-            return float(self.cdf(np.array([x]))[0]) - q
-
-        # At the ends every component is on one side, up to rounding of its quantile.
-        if excess(low) >= 0.0:
-            return low
-        if excess(high) <= 0.0:
-            return high
-        return float(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
-
     def sample(self, generator: np.random.Generator, size: int) -> Array:
         """``size`` independent draws: a label each, then a value from its component."""
         labels = generator.choice(self.components, size=size, p=self.weights / self.weights.sum())
@@ -187,6 +169,8 @@ class Mixture:
                 distances = np.einsum("oi,ij,oj->o", gaps, information, gaps)
                 if np.isfinite(distances).any():
                     return self.permuted(orders[int(np.nanargmin(distances))])
+        from scipy.optimize import linear_sum_assignment
+
         cost = ((other._places()[:, None, :] - self._places()[None, :, :]) ** 2).sum(axis=2)
         return self.permuted(linear_sum_assignment(np.nan_to_num(cost, nan=1e300))[1])
 

@@ -25,6 +25,9 @@ class Sample:
     each statistic is contiguous, and x itself (r, 1) otherwise; ``counts`` (r,) say how
     many observations a row stands for; ``log_base`` is Σ h(x), which no parameter moves.
     ``evaluations`` counts passes: density rows evaluated ÷ n.
+
+    ``family`` is anchored at the data, and the kernels' derivatives are in its free
+    coordinates, whatever anchor a mixture given to them has.
     """
 
     family: Family
@@ -85,12 +88,12 @@ class Sample:
         )
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
-        """Log likelihood and its gradient (p,) in the mixture's coordinates.
+        """Log likelihood and its gradient (p,) in coordinates.
 
         One pass for an exponential family; otherwise the component scores are numeric,
         and each of their differences counts as a pass too.
         """
-        family, weights = mixture.family, mixture.weights
+        family, weights = self.family, mixture.weights
         if isinstance(family, ExponentialFamily):
             value, mass, totals = self.expectation(mixture)
             jacobian, _ = family.natural_derivatives(mixture.parameters)
@@ -115,7 +118,7 @@ class Sample:
         every g is linear in u = (1, T), all of it follows from Σ rₖ u uᵀ and Σ rₖrₗ u uᵀ.
         Exponential families only.
         """
-        family = mixture.family
+        family = self.family
         if not isinstance(family, ExponentialFamily):
             raise TypeError(f"{family.name} is no exponential family: there is no exact Hessian")
         weights, components = mixture.weights, mixture.components
@@ -159,7 +162,7 @@ class Sample:
 
     def _responsibilities(self, mixture: Mixture) -> tuple[Array, Array]:
         """P(component | row), (K, r), and log densities without h, (r,): one pass."""
-        family = mixture.family
+        family = self.family
         with np.errstate(divide="ignore"):
             constants = np.log(mixture.weights)
         if isinstance(family, ExponentialFamily):

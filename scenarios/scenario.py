@@ -194,9 +194,13 @@ def _truth(name: str, specification: Specification, chosen: Family) -> Mixture:
         rows.append(row)
     weights = np.array([component.weight for component in specification.components])
     if abs(weights.sum() - 1.0) > 1e-9:
-        raise UserError(f"scenario {name!r}: weights sum to {weights.sum():.12g}; they must sum to 1")
+        raise UserError(
+            f"scenario {name!r}: weights sum to {weights.sum():.12g}; they must sum to 1"
+        )
     if specification.draw == "arrays" and len(rows) != 2:
-        raise UserError(f'scenario {name!r}: draw = "arrays" is for two components, not {len(rows)}')
+        raise UserError(
+            f'scenario {name!r}: draw = "arrays" is for two components, not {len(rows)}'
+        )
     truth = Mixture(chosen, weights, np.array(rows, dtype=np.float64))
     if specification.n < truth.dimension:
         raise UserError(
@@ -233,7 +237,9 @@ def _read(name: str, data: RealData, folder: Path) -> Array:
     try:
         values = frame[column].to_numpy(dtype=np.float64)
     except ValueError as error:
-        raise UserError(f"scenario {name!r}: column {column!r} is not all numbers: {error}") from error
+        raise UserError(
+            f"scenario {name!r}: column {column!r} is not all numbers: {error}"
+        ) from error
     return np.asarray(values / data.divide_by)
 
 

@@ -13,7 +13,7 @@ __all__ = ["ExponentialFamily", "Family", "Parameter", "SupportError", "families
 @cache
 def families() -> dict[str, type[Family]]:
     """Every known family by name, plug-ins (``mixturebench.families``) included."""
-    return discover("scenarios.families", Family, "mixturebench.families")
+    return discover("scenarios.families", Family, "mixturebench.families")  # type: ignore[type-abstract]
 
 
 def family(name: str) -> Family:

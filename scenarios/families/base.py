@@ -158,6 +158,14 @@ class Family(ABC):
     def pymc_distribution(self, parameters: list[Any]) -> Any:
         """The PyMC distribution of K components from d tensors of shape (K,), unregistered."""
 
+    def scipy_distribution(self, parameters: Array) -> Any:
+        """One component, ``parameters`` (d,), as a frozen scipy distribution.
+
+        The yardstick judges by scipy's densities alone. It has those of the families here;
+        a plug-in family brings its own.
+        """
+        raise NotImplementedError(f"family {self.name!r} has no scipy_distribution to be judged by")
+
     def score(self, x: Array, parameters: Array) -> Array:
         """∂ log f / ∂ free coordinates, shape (K, d, n); here by central differences.
 

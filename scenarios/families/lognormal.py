@@ -65,7 +65,9 @@ class LogNormal(Normal):
         """``torch.distributions.LogNormal``."""
         import torch
 
-        return torch.distributions.LogNormal(parameters[:, 0], parameters[:, 1], validate_args=False)
+        return torch.distributions.LogNormal(
+            parameters[:, 0], parameters[:, 1], validate_args=False
+        )
 
     def pymc_distribution(self, parameters: list[Any]) -> Any:
         """``pymc.LogNormal``."""

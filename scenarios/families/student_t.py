@@ -29,9 +29,7 @@ class StudentT(Family):
         df, loc, scale = (parameters[:, j : j + 1] for j in range(3))
         constant = -special.betaln(0.5, 0.5 * df) - 0.5 * np.log(df) - np.log(scale)
         with np.errstate(over="ignore"):
-            return np.asarray(
-                constant - 0.5 * (df + 1.0) * np.log1p(((x - loc) / scale) ** 2 / df)
-            )
+            return np.asarray(constant - 0.5 * (df + 1.0) * np.log1p(((x - loc) / scale) ** 2 / df))
 
     def cdf(self, x: Array, parameters: Array) -> Array:
         """scipy's ``stdtr``."""
@@ -68,7 +66,9 @@ class StudentT(Family):
         """``torch.distributions.StudentT``."""
         import torch
 
-        return torch.distributions.StudentT(parameters[:, 0], parameters[:, 1], parameters[:, 2], validate_args=False)
+        return torch.distributions.StudentT(
+            parameters[:, 0], parameters[:, 1], parameters[:, 2], validate_args=False
+        )
 
     def pymc_distribution(self, parameters: list[Any]) -> Any:
         """``pymc.StudentT``."""

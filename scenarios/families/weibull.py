@@ -64,7 +64,9 @@ class Weibull(Family):
         """``torch.distributions.Weibull``."""
         import torch
 
-        return torch.distributions.Weibull(scale=parameters[:, 1], concentration=parameters[:, 0], validate_args=False)
+        return torch.distributions.Weibull(
+            scale=parameters[:, 1], concentration=parameters[:, 0], validate_args=False
+        )
 
     def pymc_distribution(self, parameters: list[Any]) -> Any:
         """``pymc.Weibull``."""

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scenarios.families import ExponentialFamily, Family, families, family
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
+
+# Three components of every family, none symmetric, one of them narrow.
+PARAMETERS: dict[str, list[list[float]]] = {
+    "beta": [[2.0, 7.5], [0.6, 0.8], [45.0, 12.0]],
+    "normal": [[-1.3, 0.7], [0.4, 2.0], [3.0, 0.2]],
+    "lognormal": [[-1.3, 0.7], [0.4, 1.0], [2.0, 0.2]],
+    "gamma": [[0.7, 1.4], [3.0, 0.5], [40.0, 9.0]],
+    "weibull": [[0.8, 1.4], [2.0, 3.0], [9.0, 5.0]],
+    "student_t": [[1.5, -2.0, 0.8], [4.0, 0.5, 2.0], [30.0, 6.0, 0.3]],
+}
+WEIGHTS = np.array([0.5, 0.2, 0.3])
+EXPONENTIAL = [n for n, cls in families().items() if issubclass(cls, ExponentialFamily)]
+
+
+def components(name: str, count: int = 3) -> np.ndarray:
+    return np.array(PARAMETERS[name][:count])
+
+
+def mixture(name: str, count: int = 3) -> Mixture:
+    weights = WEIGHTS[:count] / WEIGHTS[:count].sum()
+    return Mixture(family(name), weights, components(name, count))
+
+
+def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
+    return Sample.of(mixture(name).sample(np.random.default_rng(seed), size), family(name))
+
+
+@pytest.fixture(params=sorted(PARAMETERS))
+def any_family(request: pytest.FixtureRequest) -> Family:
+    return family(request.param)
+
+
+@pytest.fixture(params=sorted(EXPONENTIAL))
+def exponential(request: pytest.FixtureRequest) -> ExponentialFamily:
+    chosen = family(request.param)
+    assert isinstance(chosen, ExponentialFamily)
+    # Anchored away from the origin: centre and scale must cancel out of every density.
+    return chosen.anchored(sample(chosen.name).observations)
+
+
+def differences(function, point: np.ndarray, step: float = 1e-6) -> np.ndarray:
+    """Central differences of ``function`` along every coordinate, stacked on the last axis."""
+    columns = []
+    for index in range(point.size):
+        shift = np.zeros(point.size)
+        shift[index] = step
+        columns.append((function(point + shift) - function(point - shift)) / (2.0 * step))
+    return np.stack(columns, axis=-1)

@@ -49,6 +49,8 @@ class Prepared(ABC):
     def rebind(self, sample: Sample) -> Prepared | None:
         """The same for another sample of the same family and K, or None: prepare anew.
 
+        The one that was rebound is not used again.
+
         Worth defining where preparing is expensive, as compiling a model is.
         """
         return None

@@ -43,12 +43,12 @@ class Gradient(Fitter):
         }
     }
 
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0)] = 0.3
     max_epochs: Annotated[int, Field(ge=1)] = 1000
     batch_size: Annotated[int, Field(ge=0)] = 0
     """Observations in a batch, shuffled anew each epoch; 0: all of them, handed over whole."""
     precision: Literal["float32", "float64"] = "float64"
-    tolerance: Annotated[float, Field(ge=0)] = 1e-7
+    tolerance: Annotated[float, Field(ge=0)] = 1e-8
     """Stop when the mean loss of the last ``patience`` epochs is not lower than that of the
     ``patience`` before by this much; 0: run all epochs and claim nothing."""
     patience: Annotated[int, Field(ge=1)] = 20
@@ -81,7 +81,7 @@ class _PreparedGradient(Prepared):
 
         fitter, before = self.fitter, self.sample.evaluations
         module = _module_class()(self, start.mixture, observe)
-        batches = _Batches(self.data, fitter.batch_size, seed)
+        batches: Any = _Batches(self.data, fitter.batch_size, seed)
         with _quiet():
             trainer = pl.Trainer(
                 max_epochs=fitter.max_epochs,
@@ -98,9 +98,7 @@ class _PreparedGradient(Prepared):
         finite = math.isfinite(module.losses[-1])
         message = f"loss {module.losses[-1]:.6g} after {epochs} epochs"
         claim = None if fitter.tolerance == 0.0 and finite else module.settled
-        return Fit(
-            module.mixture(), claim, epochs, self.sample.evaluations - before, message
-        )
+        return Fit(module.mixture(), claim, epochs, self.sample.evaluations - before, message)
 
 
 @cache

@@ -16,7 +16,7 @@ from scenarios.registry import choose, discover
 @cache
 def fitters() -> dict[str, type[Fitter]]:
     """Every known fitter by name, plug-ins (``mixturebench.fitters``) included."""
-    return discover("fitters", Fitter, "mixturebench.fitters")
+    return discover("fitters", Fitter, "mixturebench.fitters")  # type: ignore[type-abstract]
 
 
 def settings(cls: type[Fitter]) -> dict[str, Any]:

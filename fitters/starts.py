@@ -6,10 +6,10 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
 from scenarios.errors import UserError
 from scenarios.families import Family
@@ -58,7 +58,7 @@ class Start:
 @cache
 def policies() -> dict[str, type[StartPolicy]]:
     """Every start policy by name, plug-ins (``mixturebench.starts``) included."""
-    return discover("fitters", StartPolicy, "mixturebench.starts")
+    return discover("fitters", StartPolicy, "mixturebench.starts")  # type: ignore[type-abstract]
 
 
 def policy(name: str) -> StartPolicy:
@@ -117,7 +117,7 @@ class Quantile(StartPolicy):
         generator = np.random.default_rng(seed)
         cuts = np.sort(generator.integers(0, free + 1, size=components - 1))
         edges = np.concatenate([[0], cuts + least * np.arange(1, components), [x.size]])
-        bins = [x[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        bins = [x[low:high] for low, high in pairwise(edges)]
         return _from_groups(sample, bins)
 
 
@@ -131,6 +131,8 @@ class KMeans(StartPolicy):
 
     def draw(self, sample: Sample, components: int, seed: int) -> Mixture:
         """Falls back to equal bins where a cluster ends with fewer than two observations."""
+        from scipy.cluster.vq import kmeans2
+
         x = sample.observations
         if x.size < 2 * components:
             raise UserError(

@@ -1,0 +1,119 @@
+"""The command line. Heavy imports wait inside the commands: ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="mixturebench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would double the time to the first word of help
+    help="Measure methods that fit mixture distributions: how often they find the optimum, how "
+    "exactly, and at what cost.",
+    epilog="Start here: mixturebench run",
+)
+
+SPEC_HELP = (
+    "A method, with settings if any: em, direct:method=BFGS, "
+    "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article. Repeat for more."
+)
+
+
+class Kind(StrEnum):
+    """What ``list`` lists."""
+
+    scenarios = "scenarios"
+    fitters = "fitters"
+    families = "families"
+    starts = "starts"
+
+
+@app.command("list")
+def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
+    """List what there is to run, plug-ins included."""
+    from benchmarks import listing
+
+    listing.show(kind.value)
+
+
+@app.command()
+def run(
+    profile: Annotated[
+        str,
+        typer.Option(help="A ready-made plan: quick (minutes), standard (an hour), full (days)."),
+    ] = "quick",
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="A scenario of the catalogue, or a TOML file. Repeat for more."),
+    ] = None,
+    fitter: Annotated[list[str] | None, typer.Option(help=SPEC_HELP)] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(help="Where restarts begin: quantile, kmeans, article. Repeat for more."),
+    ] = None,
+    restarts: Annotated[
+        int | None, typer.Option(help="Restarts of every fitter from every start policy.")
+    ] = None,
+    data_sets: Annotated[
+        int | None, typer.Option(help="Data sets drawn from every scenario.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides every data set and start.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty folder; otherwise one below results/runs/."),
+    ] = None,
+) -> None:
+    """Run fitters on scenarios, measure every fit, and write a report.
+
+    Options that are given replace the profile's own. Every fitter meets the same data and
+    the same starts. A fitter that fails is a row in the results; the run goes on.
+
+    Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
+    """
+    from benchmarks import commands
+
+    commands.run(profile, scenario or [], fitter or [], start or [], restarts, data_sets, seed, out)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the page; otherwise DIR/report.html.")
+    ] = None,
+) -> None:
+    """Write the page of a run: one HTML file that needs nothing beside it."""
+    from benchmarks import commands
+
+    commands.report(folder, out)
+
+
+@app.command()
+def check(
+    fitter: Annotated[str, typer.Argument(metavar="FITTER", help=SPEC_HELP)],
+) -> None:
+    """Test that a fitter keeps the contract, yours or ours; exit 1 if it does not."""
+    from benchmarks import commands
+
+    commands.check(fitter)
+
+
+def main() -> None:
+    """Run the command line; what a user got wrong is one sentence and exit code 2."""
+    from scenarios.errors import UserError
+
+    try:
+        app()
+    except UserError as error:
+        print(f"mixturebench: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("mixturebench: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,267 @@
+"""The yardstick: figures recomputed from plain numbers with scipy's own densities.
+
+Nothing here uses ``scenarios.mixture`` or a family's formulas: a wrong log-partition must
+not move a fitter and its judge together. Only a family that scipy doesn't name here, a
+plug-in's, is asked for its ``scipy`` distribution.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.special import logsumexp
+
+Array = NDArray[np.float64]
+
+# A component narrower than this share of the sample's spread, while it is expected to hold
+# fewer than FEW observations, sits on noise.
+LONELY_FLOOR, FEW = 0.05, 10.0
+MOST_PERMUTED = 6
+
+
+def _frozen() -> dict[str, Callable[..., Any]]:
+    from scipy import stats
+
+    return {
+        "beta": stats.beta,
+        "normal": stats.norm,
+        "gamma": lambda shape, rate: stats.gamma(shape, scale=1.0 / rate),
+        "lognormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
+        "weibull": lambda shape, scale: stats.weibull_min(shape, scale=scale),
+        "student_t": stats.t,
+    }
+
+
+# Which of a family's parameters are locations: theirs alone may be negative.
+LOCATIONS = {"normal": (0,), "lognormal": (0,), "student_t": (1,)}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A mixture as plain numbers: ``weights`` (K,), usual ``parameters`` (K, d)."""
+
+    family: str
+    weights: Array
+    parameters: Array
+
+    @classmethod
+    def of(cls, family: str, weights: ArrayLike, parameters: ArrayLike) -> Judged:
+        """From lists; the strings "nan" and "inf" are numbers too."""
+        return cls(family, np.array(weights, dtype=float), np.array(parameters, dtype=float))
+
+    @property
+    def size(self) -> int:
+        """The number of free parameters p."""
+        return len(self.weights) - 1 + self.parameters.size
+
+    @cached_property
+    def components(self) -> list[Any]:
+        """A frozen scipy distribution for each component."""
+        known = _frozen()
+        if self.family in known:
+            return [known[self.family](*row) for row in self.parameters]
+        from scenarios.families import family
+
+        return [family(self.family).scipy_distribution(row) for row in self.parameters]
+
+    @property
+    def locations(self) -> tuple[int, ...]:
+        """Indices of parameters that are locations."""
+        if self.family in LOCATIONS or self.family in _frozen():
+            return LOCATIONS.get(self.family, ())
+        from scenarios.families import family
+
+        return tuple(np.flatnonzero(~family(self.family).positive()).tolist())
+
+    def problem(self) -> str | None:
+        """Why this is no mixture; None where it is one."""
+        if self.parameters.ndim != 2 or len(self.parameters) != len(self.weights):
+            return f"shapes {self.weights.shape} and {self.parameters.shape} do not fit"
+        if not (np.isfinite(self.weights).all() and np.isfinite(self.parameters).all()):
+            return "a weight or parameter is not finite"
+        if (self.weights < 0.0).any() or abs(self.weights.sum() - 1.0) > 1e-6:
+            return f"weights {self.weights.tolist()} are no distribution"
+        positive = [j for j in range(self.parameters.shape[1]) if j not in self.locations]
+        if (self.parameters[:, positive] <= 0.0).any():
+            return "a parameter that must be positive is not"
+        return None
+
+    def log_density(self, x: Array) -> Array:
+        """log Σ wₖ fₖ(x), shape (n,)."""
+        with np.errstate(all="ignore"):
+            terms = np.stack([c.logpdf(x) for c in self.components])
+            return np.asarray(logsumexp(terms, axis=0, b=self.weights[:, None]))
+
+    def density(self, x: Array) -> Array:
+        """Σ wₖ fₖ(x), shape (n,)."""
+        return np.exp(self.log_density(x))
+
+    def spreads(self) -> Array:
+        """Half of each component's 16–84 % range, (K,)."""
+        return np.array([0.5 * float(c.ppf(0.84) - c.ppf(0.16)) for c in self.components])
+
+    def places(self) -> Array:
+        """(link of the median, log spread) of each component, (K, 2)."""
+        link, _, _ = _link(self.components[0].support())
+        with np.errstate(all="ignore"):
+            middles = link(np.array([float(c.median()) for c in self.components]))
+            return np.nan_to_num(np.stack([middles, np.log(self.spreads())], axis=1))
+
+    def coordinates(self) -> Array:
+        """Log-odds of the weights against the last, then log parameters (locations as are)."""
+        values = self.parameters.copy()
+        for j in range(values.shape[1]):
+            if j not in self.locations:
+                values[:, j] = np.log(values[:, j])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.log(self.weights[:-1]) - np.log(self.weights[-1])
+        return np.concatenate([odds, values.ravel()])
+
+    def moved(self, index: int, by: float) -> Judged:
+        """This mixture with one of its coordinates moved."""
+        odds = np.append(np.log(self.weights[:-1]) - np.log(self.weights[-1]), 0.0)
+        values = self.parameters.copy()
+        if index < len(odds) - 1:
+            odds[index] += by
+        else:
+            k, j = divmod(index - len(odds) + 1, values.shape[1])
+            values[k, j] = values[k, j] + by if j in self.locations else values[k, j] * np.exp(by)
+        weights = np.exp(odds - odds.max())
+        return Judged(self.family, weights / weights.sum(), values)
+
+    def permuted(self, order: tuple[int, ...] | list[int]) -> Judged:
+        """The same mixture with its components in another order."""
+        return Judged(self.family, self.weights[list(order)], self.parameters[list(order)])
+
+    @cached_property
+    def information(self) -> Array:
+        """Fisher information of one observation in ``coordinates``, (p, p).
+
+        Scores by central differences of the log density; the expectation by quadrature.
+        """
+        x, weight = quadrature(self)
+        step = 1e-5
+        scores = []
+        for i in range(self.size):
+            shift = step * (1.0 if i < len(self.weights) - 1 else self._unit(i))
+            above, below = self.moved(i, shift), self.moved(i, -shift)
+            scores.append((above.log_density(x) - below.log_density(x)) / (2.0 * shift))
+        table = np.stack(scores)
+        return np.asarray((table * (weight * self.density(x))) @ table.T)
+
+    def _unit(self, index: int) -> float:
+        """A location's step is in units of its component's spread."""
+        k, j = divmod(index - len(self.weights) + 1, self.parameters.shape[1])
+        return float(self.spreads()[k]) if j in self.locations else 1.0
+
+
+def digest(weights: ArrayLike, parameters: ArrayLike) -> str:
+    """SHA-256 of a mixture's numbers in float64."""
+    told = [np.ascontiguousarray(a, dtype=np.float64).tobytes() for a in (weights, parameters)]
+    return hashlib.sha256(b"".join(told)).hexdigest()
+
+
+def nll(mixture: Judged, x: Array) -> float:
+    """Mean of -log f over the observations; NaN for what is no mixture."""
+    if mixture.problem() is not None:
+        return float("nan")
+    return -float(np.mean(mixture.log_density(x)))
+
+
+def spread(x: Array) -> float:
+    """Half of the observations' 16–84 % range."""
+    low, high = np.quantile(x, [0.16, 0.84])
+    return 0.5 * float(high - low)
+
+
+def spurious(mixture: Judged, x: Array, floor: float) -> str | None:
+    """Why the mixture is inadmissible, before any likelihood of it is believed; or None.
+
+    A mixture's likelihood is unbounded: a component may shrink onto a few observations.
+    """
+    own, whole = mixture.spreads(), spread(x)
+    expected = mixture.weights * x.size
+    for k in range(len(own)):
+        if not own[k] >= floor * whole:
+            return f"component {k + 1} has spread {own[k]:.2g}, below {floor:g} of the sample's"
+        if not own[k] >= LONELY_FLOOR * whole and expected[k] < FEW:
+            return (
+                f"component {k + 1} has spread {own[k]:.2g}, below {LONELY_FLOOR:g} of the "
+                f"sample's, and holds {expected[k]:.1f} observations"
+            )
+    return None
+
+
+def hellinger(one: Judged, other: Judged) -> float:
+    """√(½ ∫ (√f - √g)² dx), between 0 and 1, by quadrature."""
+    x, weight = quadrature(one, other)
+    gaps = np.sqrt(one.density(x)) - np.sqrt(other.density(x))
+    return float(np.sqrt(0.5 * (weight @ gaps**2)))
+
+
+def align(mixture: Judged, truth: Judged, information: Array | None) -> Judged:
+    """``mixture`` with its labels in the order nearest to ``truth``'s.
+
+    In the Fisher metric at the truth where it is given and K is small, otherwise in (link
+    of the median, log spread).
+    """
+    count = len(mixture.weights)
+    if information is not None and count <= MOST_PERMUTED:
+        orders = list(permutations(range(count)))
+        gaps = np.stack([mixture.permuted(o).coordinates() for o in orders]) - truth.coordinates()
+        with np.errstate(all="ignore"):
+            distances = np.einsum("oi,ij,oj->o", gaps, information, gaps)
+        if np.isfinite(distances).any():
+            return mixture.permuted(orders[int(np.nanargmin(distances))])
+    cost = ((truth.places()[:, None] - mixture.places()[None]) ** 2).sum(axis=2)
+    return mixture.permuted(linear_sum_assignment(cost)[1].tolist())
+
+
+def quadrature(*mixtures: Judged, order: int = 20) -> tuple[Array, Array]:
+    """Nodes and weights for ∫ g(x) dx over the support, fine wherever a component has mass.
+
+    Gauss–Legendre between quantiles of all components, on a scale that opens the support's
+    ends (logit on an interval, log on a half-line).
+    """
+    tail = 10.0 ** -np.arange(12.0, 0.0, -1.0)
+    levels = np.concatenate([tail, [0.3, 0.5, 0.7], 1.0 - tail[::-1]])
+    components = [c for mixture in mixtures for c in mixture.components]
+    low, high = components[0].support()
+    ends = np.concatenate([c.ppf(levels) for c in components])
+    ends = ends[(ends > low) & (ends < high)]
+    link, unlink, slope = _link((low, high))
+    panels = np.unique(link(ends))
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    middle, half = 0.5 * (panels[1:] + panels[:-1]), 0.5 * np.diff(panels)
+    x = unlink((middle[:, None] + half[:, None] * nodes).ravel())
+    mass = (half[:, None] * weights).ravel()
+    inside = (x > low) & (x < high)
+    return x[inside], mass[inside] / slope(x[inside])
+
+
+Scale = Callable[[Array], Array]
+
+
+def _link(support: tuple[float, float]) -> tuple[Scale, Scale, Scale]:
+    """Link, its inverse and its slope for a support."""
+    from scipy.special import expit, logit
+
+    low, high = support
+    if np.isfinite(low) and np.isfinite(high):
+        width = high - low
+        return (
+            lambda x: logit((x - low) / width),
+            lambda y: low + width * expit(y),
+            lambda x: width / ((x - low) * (high - x)),
+        )
+    if np.isfinite(low):
+        return (lambda x: np.log(x - low), lambda y: low + np.exp(y), lambda x: 1.0 / (x - low))
+    return (lambda x: x, lambda y: y, np.ones_like)

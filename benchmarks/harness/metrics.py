@@ -1,0 +1,144 @@
+"""Aggregates: pure functions from the table of judged trials to tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GOOD = ("converged",)
+CLOSE = ("converged", "basin")
+KEYS = ("scenario", "fitter", "start")
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate (Wilson 1927, *JASA* 22:209), by scipy."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
+    """One row for each (scenario, fitter, start), best first within a scenario.
+
+    Every planned restart stays in the denominator. Errors and NLL are medians over the
+    fits that were admissible; seconds and passes are medians over all that ran; setup is
+    the mean over cells, where it is spent once. Best is the highest rate, then the least
+    wall time spent on all restarts, starts and setup included, for each that converged.
+    Without "scenario" in ``by`` the rows are over all scenarios.
+    """
+    import pandas as pd
+
+    rows = []
+    for key, group in trials.groupby(list(by), sort=False):
+        count = len(group)
+        converged = int(group["status"].isin(GOOD).sum())
+        low, high = wilson(converged, count)
+        setup = group.groupby(["scenario", "data_set"])["setup_seconds"].first()
+        seconds = group["seconds"].sum() + group["start_seconds"].sum() + setup.sum()
+        rows.append(
+            {
+                **dict(zip(by, key, strict=True)),
+                "restarts": count,
+                "converged": converged,
+                "rate": converged / count,
+                "rate_low": low,
+                "rate_high": high,
+                "close": int(group["status"].isin(CLOSE).sum()),
+                "nll": group["nll"].median(),
+                "excess": group["excess"].median(),
+                "parameter_error": group["worst_relative_error"].median(),
+                "hellinger": group["hellinger"].median(),
+                "seconds": group["seconds"].median(),
+                "setup_seconds": float(setup.mean()),
+                "evaluations": group["evaluations"].median(),
+                "seconds_per_success": seconds / converged if converged else np.inf,
+                "others": _others(group["status"]),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table = table.sort_values(
+        ["rate", "seconds_per_success"], ascending=[False, True], kind="stable"
+    )
+    if "scenario" in by:  # scenarios stay in the order run
+        place = {name: index for index, name in enumerate(trials["scenario"].unique())}
+        table = table.sort_values("scenario", key=lambda s: s.map(place), kind="stable")
+    return table.reset_index(drop=True)
+
+
+def _others(statuses: pd.Series) -> str:
+    """What became of those that are not close, counted by status."""
+    counts = statuses[~statuses.isin(CLOSE)].value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def display(row: Any) -> dict[str, str]:
+    """A summary row as people read it: one home for the formats of terminal and page."""
+    return {
+        "fitter": row.fitter,
+        "start": row.start,
+        "converged": f"{row.converged}/{row.restarts}",
+        "rate": f"{row.rate:.0%} [{row.rate_low:.0%}–{row.rate_high:.0%}]",
+        "close": f"{row.close}/{row.restarts}",
+        "nll": _number(row.nll, ".5f"),
+        "excess": _number(row.excess, ".2g"),
+        "parameter_error": _number(row.parameter_error, ".1%"),
+        "hellinger": _number(row.hellinger, ".4f"),
+        "seconds": duration(row.seconds),
+        "setup": duration(row.setup_seconds),
+        "passes": _number(row.evaluations, ",.0f"),
+        "cost": duration(row.seconds_per_success),
+        "others": row.others,
+    }
+
+
+# Heading and meaning of each displayed column, in order.
+COLUMNS = {
+    "fitter": ("fitter", "the method and its settings"),
+    "start": ("start", "where its restarts begin"),
+    "converged": ("converged", "restarts that reached the optimum (excess ≤ 0.01), of all"),
+    "rate": ("rate [95 %]", "the share that converged, with Wilson's interval"),
+    "close": ("close", "restarts within the noise of the optimum: excess ≤ 1"),
+    "nll": ("NLL", "median mean negative log likelihood, recomputed"),
+    "excess": ("excess", "median 2·(log likelihood short of the best)/parameters"),
+    "parameter_error": ("worst param.", "median of the largest relative error of any parameter"),
+    "hellinger": ("Hellinger", "median distance of the fitted density from the true one, 0 to 1"),
+    "seconds": ("time", "median wall time of one restart, setup apart"),
+    "setup": ("setup", "wall time spent once for all restarts on a data set"),
+    "passes": ("passes", "median density evaluations ÷ n: work in a unit without machines"),
+    "cost": ("per success", "wall time of all restarts and the setup, for each that converged"),
+    "others": ("not close", "what became of the other restarts"),
+}  # fmt: skip
+
+
+# Those that mean something over scenarios of different size and truth.
+OVERALL = (
+    "fitter",
+    "start",
+    "converged",
+    "rate",
+    "close",
+    "hellinger",
+    "seconds",
+    "cost",
+    "others",
+)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that needs few digits."""
+    if not np.isfinite(seconds):
+        return "–"
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1.0:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "–"

@@ -1,0 +1,142 @@
+"""The yardstick against closed forms, published tables and an independent implementation."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from benchmarks.harness import judge, metrics
+from benchmarks.harness.judgement import status, worst_standard_error
+from scenarios.scenario import load, names
+from tests.conftest import PARAMETERS, WEIGHTS, mixture
+
+DRAWN = [name for name in names() if load(name).truth is not None]
+
+
+def truth_of(name: str) -> judge.Judged:
+    scenario = load(name)
+    assert scenario.truth is not None
+    return judge.Judged(scenario.family.name, scenario.truth.weights, scenario.truth.parameters)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_two_implementations_of_the_information_agree(name: str) -> None:
+    m = mixture(name)
+    own = judge.Judged(name, m.weights, m.parameters)
+    assert_allclose(own.information, m.fisher_information(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_nll_is_the_mean_over_the_data(name: str) -> None:
+    m = mixture(name)
+    x = m.sample(np.random.default_rng(0), 200)
+    own = judge.Judged(name, m.weights, m.parameters)
+    density = sum(w * c.pdf(x) for w, c in zip(WEIGHTS, own.components, strict=True))
+    assert judge.nll(own, x) == pytest.approx(-np.log(density).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((0.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (3.0, 0.5)), ((0.0, 1.0), (1e-4, 1.0))],
+)
+def test_hellinger_of_two_normals_has_a_closed_form(one: tuple, other: tuple) -> None:
+    (a, s), (b, t) = one, other
+    affinity = np.sqrt(2 * s * t / (s**2 + t**2)) * np.exp(-((a - b) ** 2) / (4 * (s**2 + t**2)))
+    expected = np.sqrt(-np.expm1(np.log(affinity)))
+    plain = [judge.Judged("normal", np.array([1.0]), np.array([p])) for p in (one, other)]
+    assert judge.hellinger(*plain) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_hellinger_of_disjoint_mixtures_is_one() -> None:
+    far = [
+        judge.Judged("beta", np.array([1.0]), np.array([p]))
+        for p in ([900.0, 100.0], [100.0, 900.0])
+    ]
+    assert judge.hellinger(*far) == pytest.approx(1.0, abs=1e-6)
+
+
+# Predicted standard errors above ½: 95 and 1.4 by an independent script; all others ≤ .36.
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_can_be_identified(name: str) -> None:
+    size = load(name).specification.n
+    assert size is not None
+    worst = worst_standard_error(truth_of(name), size)
+    expected = {"near_identical": 95.0, "overlapping_hard": 1.4}
+    if name in expected:
+        assert worst == pytest.approx(expected[name], rel=0.02)
+    else:
+        assert worst < 0.5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "weights", "word"),
+    [
+        ([[10.0, 1.5], [1.5, 10.0]], [0.5, 0.5], None),
+        ([[1e13, 1e13], [1.5, 10.0]], [0.5, 0.5], "component 1 has spread"),
+        ([[10.0, 1.5], [4e3, 4e3]], [0.5, 0.5], "below 0.02"),
+        ([[10.0, 1.5], [1500.0, 1500.0]], [0.9995, 0.0005], "holds 5.0 observations"),
+        ([[10.0, 1.5], [1000.0, 1000.0]], [0.5, 0.5], None),
+    ],
+)
+def test_spikes_are_spurious(parameters: list, weights: list, word: str | None) -> None:
+    x = load("founding").observations(0, 0)
+    reason = judge.spurious(judge.Judged.of("beta", weights, parameters), x, 0.02)
+    assert reason is None if word is None else word in str(reason)
+
+
+def test_statuses() -> None:
+    good = {"r_hat": 1.003, "ess": 900.0}
+    assert status(0.0099, None) == "converged"
+    assert status(0.011, None) == "basin"
+    assert status(1.01, None) == "short"
+    assert status(float("nan"), None) == "short"
+    assert status(0.5, good) == "converged"
+    assert status(0.5, {**good, "r_hat": 1.02}) == "basin"
+    assert status(0.5, {**good, "ess": 399.0}) == "basin"
+    assert status(0.5, {**good, "r_hat": None}) == "basin"
+    assert status(2.0, good) == "short"
+
+
+def test_wilson_is_the_published_interval() -> None:
+    # Newcombe (1998), Statistics in Medicine 17:857, table I, method 3.
+    for successes, trials, low, high in [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ]:
+        assert metrics.wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_failures_stay_in_the_denominator() -> None:
+    statuses = ["converged", "basin", "error", "unsupported"]
+    blank = dict.fromkeys(
+        ["nll", "excess", "worst_relative_error", "hellinger", "evaluations"], np.nan
+    )
+    rows = [
+        {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "status": status,
+         "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, **blank}
+        for status in statuses
+    ]  # fmt: skip
+    (row,) = metrics.summarise(pd.DataFrame(rows)).to_dict("records")
+    assert (row["converged"], row["close"], row["restarts"]) == (1, 2, 4)
+    assert row["rate"] == 0.25
+    assert row["seconds_per_success"] == 4 * 3.0 + 5.0  # every restart paid for, setup once
+    assert row["others"] == "1 error, 1 unsupported"
+
+
+def test_no_judged_figure_rests_on_the_code_under_test() -> None:
+    tree = ast.parse(Path(judge.__file__).read_text(encoding="utf-8"))
+    imported = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+    }
+    assert not {m for m in imported if m.startswith("fitters")}
+    # A plug-in's own scipy distribution is all that it asks of ours.
+    assert {m for m in imported if m.startswith("scenarios")} == {"scenarios.families"}

@@ -1,0 +1,119 @@
+"""A third party's package, really installed, on the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+PLUGIN = Path(__file__).parent / "plugin"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny plug-in package, installed by pip into a folder of its own."""
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    command += ["--no-build-isolation", "--no-index", "--target", str(target), str(PLUGIN)]
+    subprocess.run(command, check=True, capture_output=True)
+    return target
+
+
+def mixturebench(
+    *arguments: str, site: Path, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_plug_ins_are_listed(installed: Path) -> None:
+    for kind, name in [("fitters", "stays"), ("families", "kumaraswamy"), ("starts", "halves")]:
+        assert name in mixturebench("list", kind, site=installed).stdout
+
+
+def test_the_contract_test_tells_good_from_bad(installed: Path) -> None:
+    good = mixturebench("check", "stays", site=installed)
+    assert good.returncode == 0, good.stdout
+    assert "stays keeps the contract" in good.stdout
+    for spec, word in [
+        ("raises", "ZeroDivisionError"),
+        ("raises:when=prepare", "no licence found"),
+        ("liar:how=nan", "not finite"),
+        ("liar:how=nothing", "returned a str"),
+        ("liar:how=prints", "it printed"),
+    ]:
+        bad = mixturebench("check", spec, site=installed)
+        assert bad.returncode == 1
+        assert "FAIL" in bad.stdout
+        assert word in bad.stdout
+
+
+def test_a_run_survives_misbehaviour_and_names_it(installed: Path, tmp_path: Path) -> None:
+    expected = {
+        "em": "converged",
+        "raises": "error",
+        "raises:when=prepare": "error",
+        "liar:how=nan": "invalid",
+        "liar:how=negative": "invalid",
+        "liar:how=weights": "invalid",
+        "liar:how=spike": "spurious",
+        "liar:how=nothing": "error",
+    }
+    chosen = [
+        part for spec in (*expected, "stays", "liar:how=swapped") for part in ("--fitter", spec)
+    ]
+    out = tmp_path / "run"
+    done = mixturebench(
+        "run", "--scenario", "unequal", "--restarts", "2", "--out", str(out), *chosen,
+        site=installed,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(out / "report.html") in done.stdout
+    trials = pd.read_parquet(out / "trials.parquet")
+    assert len(trials) == 2 * (len(expected) + 2)
+    for spec, status in expected.items():
+        rows = trials[trials["fitter"] == spec]
+        assert set(rows["status"]) == {status}, spec
+        if status in ("error", "invalid", "spurious"):
+            assert rows["message"].str.len().gt(0).all()
+            assert rows["nll"].isna().all()
+    claimed = trials[trials["fitter"] == "liar:how=nan"]["claimed"]
+    assert claimed.all()  # its claim is on record, and changed nothing
+    # Swapped labels change no figure.
+    figures = ["nll", "excess", "hellinger", "information_error", "worst_relative_error", "status"]
+    stays, swapped = (
+        trials[trials["fitter"] == spec][figures].reset_index(drop=True)
+        for spec in ("stays", "liar:how=swapped")
+    )
+    pd.testing.assert_frame_equal(stays, swapped, rtol=1e-9)
+
+
+def test_a_plug_in_family_is_fitted_and_judged(installed: Path, tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(
+        'title = "t"\nfamily = "kumaraswamy"\nn = 3000\n'
+        "[[components]]\nweight = 0.5\na = 2.0\nb = 12.0\n"
+        "[[components]]\nweight = 0.5\na = 12.0\nb = 2.0\n"
+    )
+    out = tmp_path / "run"
+    done = mixturebench(
+        "run", "--scenario", str(scenario), "--fitter", "direct", "--fitter", "em",
+        "--start", "halves", "--restarts", "1", "--out", str(out),
+        site=installed,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_parquet(out / "trials.parquet").set_index("fitter")
+    assert trials.loc["direct", "status"] == "converged"
+    assert trials.loc["direct", "worst_relative_error"] < 0.2
+    assert trials.loc["em", "status"] == "unsupported"
+    assert "M-step" in trials.loc["em", "message"]

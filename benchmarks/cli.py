@@ -88,11 +88,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where to write the page; otherwise DIR/report.html.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder to write each figure to, as an SVG file too.")
+    ] = None,
 ) -> None:
     """Write the page of a run: one HTML file that needs nothing beside it."""
     from benchmarks import commands
 
-    commands.report(folder, out)
+    commands.report(folder, out, figures)
 
 
 @app.command()

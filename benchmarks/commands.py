@@ -59,14 +59,20 @@ def run(
     print(f"\nReport: {page}")
 
 
-def report(folder: Path, out: Path | None) -> None:
-    """Judge an old run again and write its page."""
+def report(folder: Path, out: Path | None, figures: Path | None) -> None:
+    """Judge an old run again and write its page, and its figures by themselves if asked."""
     from benchmarks.harness.judgement import judge_folder
 
     judgement = judge_folder(folder)
     if judgement.trials.empty:
         raise UserError(f"the run in {folder} has no trials yet: there is nothing to report")
     page = _write_page(judgement, out if out is not None else folder / "report.html")
+    if figures is not None:
+        from benchmarks.report.page import Page
+
+        for name, svg in Page(judgement).figures():
+            _write_text(figures / f"{name}.svg", svg, "--figures")
+        print(f"Figures: {figures}")
     print(f"Report: {page}")
 
 
@@ -125,14 +131,14 @@ def _print_table(trials: pd.DataFrame) -> None:
     """The comparison, one block a scenario, and the ranking over all of them."""
     from benchmarks.harness.metrics import COLUMNS, KEYS, OVERALL, display, summarise
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 180)
 
     def show(title: str, rows: pd.DataFrame, names: Iterable[str]) -> None:
         table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
         for name in names:
             left = name in ("fitter", "start", "others")
             justify: Literal["left", "right"] = "left" if left else "right"
-            table.add_column(COLUMNS[name][0], justify=justify, overflow="fold")
+            table.add_column(COLUMNS[name][0], justify=justify, no_wrap=name != "others")
         for row in rows.itertuples():
             told = display(row)
             table.add_row(*(told[name] for name in names))
@@ -154,11 +160,15 @@ def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
 def _write_page(judgement: Judgement, path: Path) -> Path:
     from benchmarks.report.page import render
 
-    page = render(judgement)
+    return _write_text(path, render(judgement), "--out")
+
+
+def _write_text(path: Path, text: str, option: str) -> Path:
     try:
-        path.write_text(page, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"--out {path} can't be written: {error.strerror}; name a file in a folder that exists"
+            f"{option}: {path} can't be written: {error.strerror}; name a place that can"
         ) from error
     return path

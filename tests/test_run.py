@@ -8,6 +8,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -223,6 +224,15 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, arguments: list, words: l
     for word in words:
         assert word in done.stderr
     assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+def test_figures_are_files_of_their_own(folder: Path, trials: pd.DataFrame) -> None:
+    done = mixturebench("report", "first", "--figures", "drawn", folder=folder)
+    assert done.returncode == 0, done.stderr
+    drawn = {path.name: ElementTree.parse(path).getroot() for path in (folder / "drawn").iterdir()}
+    assert "founding-density.svg" in drawn
+    assert "founding-loss-gradient_preset_article.svg" in drawn
+    assert all(root.tag.endswith("svg") for root in drawn.values())
 
 
 def test_a_missing_run_is_one_sentence(tmp_path: Path) -> None:

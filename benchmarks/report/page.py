@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,13 @@ class Page:
             if data_set == 0
         ]
 
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """(file name without ending, SVG) of every figure on the page."""
+        for section in self.sections:
+            yield f"{section.anchor}-density", section.density
+            for fitter, figure in section.loss_curves:
+                yield f"{section.anchor}-loss-{_identifier(fitter)}", figure
+
     @property
     def failures(self) -> pd.DataFrame:
         """How often each message of a failed trial came, most often first."""
@@ -97,8 +105,8 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """The name as an HTML id: a user's file may be called anything."""
-        return re.sub(r"[^A-Za-z0-9_-]", "_", self.name)
+        """The name as an HTML id."""
+        return _identifier(self.name)
 
     @property
     def rows(self) -> list[dict[str, str]]:
@@ -168,3 +176,8 @@ class Section:
                     (fitter, figures.trace_figure(self.problem, records, trials, fitter, name))
                 )
         return found
+
+
+def _identifier(text: str) -> str:
+    """Text as an HTML id or a file name: a user's scenario may be called anything."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)

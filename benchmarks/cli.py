@@ -83,6 +83,39 @@ def run(
 
 
 @app.command()
+def judge(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
+) -> None:
+    """Judge an old run again, by today's references, and print its table."""
+    from benchmarks import commands
+
+    commands.judge(folder)
+
+
+@app.command()
+def reference(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A scenario of the catalogue, or a TOML file.")
+    ],
+    components: Annotated[
+        int | None, typer.Option(help="How many to fit; otherwise the scenario's own number.")
+    ] = None,
+    data_sets: Annotated[
+        int, typer.Option(help="More than 1: only how far the references are from the truth.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Decides the data.")] = 0,
+) -> None:
+    """Show the best known optimum of a scenario's data, and its certificate.
+
+    With --data-sets, the mean information error of the references over many data sets: it
+    is 1 where the optima attain the Cramér-Rao bound, so it checks the yardstick itself.
+    """
+    from benchmarks.harness import certificate
+
+    certificate.show(scenario, components, data_sets, seed)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
     out: Annotated[

@@ -52,20 +52,23 @@ def run(
 
     from benchmarks.harness.judgement import judge_folder
 
-    judgement = judge_folder(folder)
+    judgement = judge_folder(folder, _say)
     _write_parquet(judgement.trials, folder / "trials.parquet")
-    _print_table(judgement.trials)
+    _print_judgement(judgement)
     page = _write_page(judgement, folder / "report.html")
     print(f"\nReport: {page}")
 
 
+def judge(folder: Path) -> None:
+    """Judge an old run again: its table is printed, and its Parquet file replaced."""
+    judgement = _judged(folder)
+    _write_parquet(judgement.trials, folder / "trials.parquet")
+    _print_judgement(judgement)
+
+
 def report(folder: Path, out: Path | None, figures: Path | None) -> None:
     """Judge an old run again and write its page, and its figures by themselves if asked."""
-    from benchmarks.harness.judgement import judge_folder
-
-    judgement = judge_folder(folder)
-    if judgement.trials.empty:
-        raise UserError(f"the run in {folder} has no trials yet: there is nothing to report")
+    judgement = _judged(folder)
     page = _write_page(judgement, out if out is not None else folder / "report.html")
     if figures is not None:
         from benchmarks.report.page import Page
@@ -125,6 +128,30 @@ def _carry_out(plan: Plan, folder: Path) -> None:
             bar.update(task, advance=1, failures=f"({told})" if told else "")
 
         carry_out(plan, folder, progress)
+
+
+def _judged(folder: Path) -> Judgement:
+    from benchmarks.harness.judgement import judge_folder
+
+    judgement = judge_folder(folder, _say)
+    if judgement.trials.empty:
+        raise UserError(f"the run in {folder} has no trials yet: there is nothing to judge")
+    return judgement
+
+
+def _say(what: str) -> None:
+    """Progress of what takes seconds, on a terminal alone."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
+
+
+def _print_judgement(judgement: Judgement) -> None:
+    """The comparison, and what the reader must know of it."""
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    _print_table(judgement.trials)
+    for note in judgement.notes:
+        print(f"Note: {note}.")
 
 
 def _print_table(trials: pd.DataFrame) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,14 @@ def mixture(name: str, count: int = 3) -> Mixture:
 
 def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
     return Sample.of(mixture(name).sample(np.random.default_rng(seed), size), family(name))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """References are searched for anew in a test session, never taken from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIXTUREBENCH_CACHE", str(tmp_path_factory.mktemp("references")))
+        yield
 
 
 @pytest.fixture(params=sorted(PARAMETERS))

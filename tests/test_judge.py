@@ -52,6 +52,17 @@ def test_hellinger_of_two_normals_has_a_closed_form(one: tuple, other: tuple) ->
     assert judge.hellinger(*plain) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_many_mixtures_at_once_are_judged_as_one_by_one(name: str) -> None:
+    rows = np.array(PARAMETERS[name])
+    parameters = np.stack([rows, rows[::-1], rows * 1.1])
+    weights = np.array([WEIGHTS, WEIGHTS, WEIGHTS[::-1]])
+    x = mixture(name).sample(np.random.default_rng(0), 7)
+    found = judge.log_densities(name, weights, parameters, x)
+    for w, p, row in zip(weights, parameters, found, strict=True):
+        assert_allclose(row, judge.Judged(name, w, p).log_density(x), rtol=1e-9)
+
+
 def test_hellinger_of_disjoint_mixtures_is_one() -> None:
     far = [
         judge.Judged("beta", np.array([1.0]), np.array([p]))
@@ -91,15 +102,16 @@ def test_spikes_are_spurious(parameters: list, weights: list, word: str | None) 
 
 def test_statuses() -> None:
     good = {"r_hat": 1.003, "ess": 900.0}
-    assert status(0.0099, None) == "converged"
-    assert status(0.011, None) == "basin"
-    assert status(1.01, None) == "short"
-    assert status(float("nan"), None) == "short"
-    assert status(0.5, good) == "converged"
-    assert status(0.5, {**good, "r_hat": 1.02}) == "basin"
-    assert status(0.5, {**good, "ess": 399.0}) == "basin"
-    assert status(0.5, {**good, "r_hat": None}) == "basin"
-    assert status(2.0, good) == "short"
+    assert status(0.0099, 0.0, None) == "converged"
+    assert status(0.011, 0.0, None) == "basin"
+    assert status(1.01, 0.0099, None) == "local"
+    assert status(1.01, 0.011, None) == "unfinished"
+    assert status(float("nan"), 0.0, None) == "local"
+    assert status(0.5, 0.5, good) == "converged"
+    assert status(0.5, 0.5, {**good, "r_hat": 1.02}) == "basin"
+    assert status(0.5, 0.5, {**good, "ess": 399.0}) == "basin"
+    assert status(0.5, 0.5, {**good, "r_hat": None}) == "basin"
+    assert status(2.0, 0.0, good) == "local"  # chains that agree in a minor mode are no success
 
 
 def test_wilson_is_the_published_interval() -> None:
@@ -116,18 +128,40 @@ def test_wilson_is_the_published_interval() -> None:
 def test_failures_stay_in_the_denominator() -> None:
     statuses = ["converged", "basin", "error", "unsupported"]
     blank = dict.fromkeys(
-        ["nll", "excess", "worst_relative_error", "hellinger", "evaluations"], np.nan
+        ["nll", "excess", "worst_relative_error", "hellinger", "information_error"], np.nan
     )
     rows = [
         {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "status": status,
-         "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, **blank}
+         "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, "evaluations": 7.0,
+         "start_evaluations": 3.0, **blank}
         for status in statuses
     ]  # fmt: skip
     (row,) = metrics.summarise(pd.DataFrame(rows)).to_dict("records")
     assert (row["converged"], row["close"], row["restarts"]) == (1, 2, 4)
     assert row["rate"] == 0.25
-    assert row["seconds_per_success"] == 4 * 3.0 + 5.0  # every restart paid for, setup once
+    assert row["ert_seconds"] == 4 * 3.0 + 5.0  # every restart paid for, setup once
+    assert row["ert_evaluations"] == 4 * 10.0
     assert row["others"] == "1 error, 1 unsupported"
+
+
+def test_kl_of_two_normals_has_a_closed_form() -> None:
+    (a, s), (b, t) = (0.3, 1.0), (1.0, 2.0)
+    plain = [judge.Judged("normal", np.array([1.0]), np.array([p])) for p in ((a, s), (b, t))]
+    expected = np.log(t / s) + (s**2 + (a - b) ** 2) / (2 * t**2) - 0.5
+    assert judge.kl(*plain) == pytest.approx(expected, rel=1e-9)
+
+
+def test_over_data_sets_the_interval_is_as_wide_as_they_differ() -> None:
+    # Ten data sets, five always solved and five never: binomial error over 100 restarts
+    # would be ±10 %; over ten data sets it is ±31 %.
+    rows = [
+        {"scenario": "s", "data_set": d, "status": "converged" if d < 5 else "local"}
+        for d in range(10)
+        for _ in range(10)
+    ]
+    low, high = metrics.rate_interval(pd.DataFrame(rows))
+    assert low == pytest.approx(0.5 - 0.31, abs=0.1)
+    assert high == pytest.approx(0.5 + 0.31, abs=0.1)
 
 
 def test_no_judged_figure_rests_on_the_code_under_test() -> None:

@@ -163,6 +163,18 @@ class Judged:
         return float(self.spreads()[k]) if j in self.locations else 1.0
 
 
+def log_densities(family: str, weights: Array, parameters: Array, x: Array) -> Array:
+    """Log densities (D, n) of D mixtures, ``weights`` (D, K) and ``parameters`` (D, K, d)."""
+    known = _frozen().get(family)
+    if known is None:
+        rows = zip(weights, parameters, strict=True)
+        return np.stack([Judged(family, w, p).log_density(x) for w, p in rows])
+    terms = [
+        known(*parameters[:, k, :, None].swapaxes(0, 1)).logpdf(x) for k in range(weights.shape[1])
+    ]
+    return np.asarray(logsumexp(np.stack(terms), axis=0, b=weights.T[:, :, None]))
+
+
 def digest(weights: ArrayLike, parameters: ArrayLike) -> str:
     """SHA-256 of a mixture's numbers in float64."""
     told = [np.ascontiguousarray(a, dtype=np.float64).tobytes() for a in (weights, parameters)]
@@ -207,8 +219,17 @@ def hellinger(one: Judged, other: Judged) -> float:
     return float(np.sqrt(0.5 * (weight @ gaps**2)))
 
 
-def align(mixture: Judged, truth: Judged, information: Array | None) -> Judged:
-    """``mixture`` with its labels in the order nearest to ``truth``'s.
+def kl(truth: Judged, fitted: Judged) -> float:
+    """∫ f* log(f*/f) dx in nats, of the fitted density from the true one, by quadrature."""
+    x, weight = quadrature(truth, fitted)
+    ours = truth.log_density(x)
+    with np.errstate(invalid="ignore"):
+        terms = np.exp(ours) * (ours - fitted.log_density(x))
+    return float(weight @ np.where(np.isfinite(ours), terms, 0.0))
+
+
+def alignment(mixture: Judged, truth: Judged, information: Array | None) -> tuple[int, ...]:
+    """The order of ``mixture``'s labels that is nearest to ``truth``'s.
 
     In the Fisher metric at the truth where it is given and K is small, otherwise in (link
     of the median, log spread).
@@ -220,9 +241,9 @@ def align(mixture: Judged, truth: Judged, information: Array | None) -> Judged:
         with np.errstate(all="ignore"):
             distances = np.einsum("oi,ij,oj->o", gaps, information, gaps)
         if np.isfinite(distances).any():
-            return mixture.permuted(orders[int(np.nanargmin(distances))])
+            return orders[int(np.nanargmin(distances))]
     cost = ((truth.places()[:, None] - mixture.places()[None]) ** 2).sum(axis=2)
-    return mixture.permuted(linear_sum_assignment(cost)[1].tolist())
+    return tuple(linear_sum_assignment(cost)[1].tolist())
 
 
 def quadrature(*mixtures: Judged, order: int = 20) -> tuple[Array, Array]:

@@ -1,11 +1,13 @@
-"""Judge a run: facts and the data they are about in, one row of figures a trial out.
+"""Judge a run: facts, data and reference in, one row of figures a trial out.
 
-A pure function of the records and the reference; nothing that a fitter says of itself is
-used, except to be shown as its claim.
+A pure function of the records and the reference, so that a better reference judges old
+runs again; nothing that a fitter says of itself is used, except to be shown as its claim.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness import judge
+from benchmarks.harness.ascent import ascend
 from benchmarks.harness.journal import read
+from benchmarks.harness.reference import Reference, fault, find_reference
 from benchmarks.harness.run import draw_sample
 from scenarios.errors import UserError
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
 from scenarios.scenario import Scenario, build
 
 if TYPE_CHECKING:
@@ -24,13 +30,23 @@ if TYPE_CHECKING:
 TIGHT, WITHIN_NOISE = 0.01, 1.0
 WORST_R_HAT, LEAST_ESS = 1.01, 400.0
 WORST_STANDARD_ERROR = 0.5
+LARGEST_TAME = 1e6
+"""Beyond this log-partitions begin to cancel, and likelihoods to be invented."""
+BETTER = 1e-3
+"""Nats by which a fit must beat the reference to replace it: more than rounding."""
 
 FIGURES: dict[str, Any] = {
     "nll": np.nan,
     "reference_nll": np.nan,
     "excess": np.nan,
+    "optimum": np.nan,
+    "gain_left": np.nan,
     "hellinger": np.nan,
+    "kl": np.nan,
     "information_error": np.nan,
+    "reference_information_error": np.nan,
+    "covered_50": None,
+    "covered_90": None,
     "weight_error": None,
     "parameter_error": None,
     "parameter_error_relative": None,
@@ -55,25 +71,33 @@ class Problem:
     """One data set: its observations, and the truth where there is one."""
 
     scenario: Scenario
-    observations: judge.Array
-    digest: str
+    sample: Sample
     truth: judge.Judged | None
     why_no_error: str
     """Why parameters can't be compared with the truth; empty where they can."""
+
+    @property
+    def observations(self) -> judge.Array:
+        """The data, (n,)."""
+        return self.sample.observations
+
+    @property
+    def floor(self) -> float:
+        """The least admissible spread of a component, relative to the sample's."""
+        return self.scenario.specification.spread_floor
 
     @classmethod
     def of(cls, scenario: Scenario, data_set: int, seed: int) -> Problem:
         """Draw the data again, and see whether the truth can be told at this size."""
         sample = draw_sample(scenario, data_set, seed)
-        x, digest = sample.observations, sample.digest()
         if scenario.truth is None:
-            return cls(scenario, x, digest, None, "no truth")
+            return cls(scenario, sample, None, "no truth")
         truth = judge.Judged(
             scenario.family.name, scenario.truth.weights, scenario.truth.parameters
         )
-        worst = worst_standard_error(truth, x.size)
+        worst = worst_standard_error(truth, sample.size)
         known = worst <= WORST_STANDARD_ERROR
-        return cls(scenario, x, digest, truth, "" if known else "not identifiable at this n")
+        return cls(scenario, sample, truth, "" if known else "not identifiable at this n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,55 +106,107 @@ class Judgement:
 
     run: dict[str, Any]
     problems: dict[tuple[str, int], Problem]
+    references: dict[tuple[str, int], Reference]
     records: list[dict[str, Any]]
     trials: pd.DataFrame
+    notes: list[str]
+    """What the reader must know of the references, in sentences."""
 
 
-def judge_folder(folder: Path) -> Judgement:
-    """Judge the run in ``folder``; ``UserError`` if its data can't be drawn again."""
+def judge_folder(folder: Path, progress: Callable[[str], None] = lambda what: None) -> Judgement:
+    """Judge the run in ``folder``; ``UserError`` if its data can't be drawn again.
+
+    ``progress`` is called with what is being looked at, since a reference that is not yet
+    in the cache takes seconds.
+    """
     import pandas as pd
 
     run, records = read(folder)
     plan = run["plan"]
     problems: dict[tuple[str, int], Problem] = {}
+    references: dict[tuple[str, int], Reference] = {}
+    rows, notes = [], []
     for entry in plan["scenarios"]:
         scenario = build(entry["name"], entry["content"], Path(entry["folder"]))
         for data_set in sorted({r["data_set"] for r in records if r["scenario"] == scenario.name}):
-            problems[scenario.name, data_set] = Problem.of(scenario, data_set, plan["seed"])
-    rows = []
-    for key, problem in problems.items():
-        mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
-        rows += judge_data_set(mine, problem)
-    return Judgement(run, problems, records, pd.DataFrame(rows))
+            key = (scenario.name, data_set)
+            mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
+            problem = Problem.of(scenario, data_set, plan["seed"])
+            progress(f"judging {scenario.name}, data set {data_set}")
+            if any(record["data_digest"] != problem.sample.digest() for record in mine):
+                raise UserError(
+                    f"scenario {scenario.name!r}: the data drawn now are not those of the run "
+                    "(digests differ): its file or the generator has changed; run again"
+                )
+            reference = find_reference(
+                problem.sample, scenario.components, problem.floor, cache_folder()
+            )
+            judged, told = judge_data_set(mine, problem, reference)
+            problems[key], references[key] = problem, reference
+            rows += judged
+            notes += told
+    return Judgement(run, problems, references, records, pd.DataFrame(rows), notes)
 
 
-def judge_data_set(records: list[dict[str, Any]], problem: Problem) -> list[dict[str, Any]]:
-    """The rows of one data set's trials; the best admissible fit among them is the reference."""
-    if any(record["data_digest"] != problem.digest for record in records):
-        raise UserError(
-            f"scenario {problem.scenario.name!r}: the data drawn now are not those of the run "
-            "(digests differ): its file or the generator has changed; run again"
-        )
+def judge_data_set(
+    records: list[dict[str, Any]], problem: Problem, reference: Reference
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of one data set's trials, and what to know of its reference.
+
+    A fit that is admissible, stationary and better than the reference by more than rounding
+    takes its place.
+    """
     rows = [_recompute(record, problem) for record in records]
-    admissible = [row["nll"] for row in rows if row["status"] == "" and np.isfinite(row["nll"])]
-    best = min(admissible, default=np.nan)
+    n, name = problem.sample.size, problem.scenario.name
+    best, notes = judge.nll(reference.judged, problem.observations), []
+    if reference.fewer_components:
+        notes.append(
+            f"{name}: no admissible optimum with {reference.components} components beats the "
+            f"best with {reference.components - 1}, which is the reference"
+        )
+    challengers = [
+        row
+        for row in rows
+        if row["status"] == ""
+        and (best - row["nll"]) * n > BETTER
+        and row["gain_left"] <= TIGHT
+        and not _fault(row, problem)
+    ]
+    if challengers:
+        winner = min(challengers, key=lambda row: float(row["nll"]))
+        notes.append(
+            f"{name}, data set {winner['data_set']}: {winner['fitter']} (start "
+            f"{winner['start']}, restart {winner['restart']}) is better than the reference by "
+            f"{(best - winner['nll']) * n:.3g} nats, and has taken its place in this run"
+        )
+        best = winner["nll"]
+    own = _errors(reference.judged, problem) if not reference.fewer_components else {}
     for record, row in zip(records, rows, strict=True):
         row["reference_nll"] = best
+        row["reference_information_error"] = own.get("information_error", np.nan)
         if row["status"] == "":
             parameters = len(row["weights"]) * (1 + len(row["parameters"][0])) - 1
-            row["excess"] = 2.0 * problem.observations.size * (row["nll"] - best) / parameters
-            row["status"] = status(row["excess"], record.get("posterior"))
-    return rows
+            row["excess"] = 2.0 * n * (row["nll"] - best) / parameters
+            row["status"] = status(row["excess"], row["gain_left"], record.get("posterior"))
+    return rows, notes
 
 
-def status(excess: float, posterior: dict[str, Any] | None) -> str:
-    """``converged``, ``basin`` or ``short`` for an admissible fit.
+def cache_folder() -> Path:
+    """Where references are kept: MIXTUREBENCH_CACHE, or the user's cache folder."""
+    own = os.environ.get("MIXTUREBENCH_CACHE")
+    return Path(own) if own else Path.home() / ".cache" / "mixturebench"
 
+
+def status(excess: float, gain_left: float, posterior: dict[str, Any] | None) -> str:
+    """``converged``, ``basin``, ``local`` or ``unfinished`` for an admissible fit.
+
+    Beyond the noise it is another optimum where nothing is left to gain, and a fit that
+    stopped early otherwise.
     A posterior mean is not a maximum: it counts as converged when it is within the noise
     and the chains agree, R̂ ≤ 1.01, with an effective sample size of 400 or more.
     """
     if not excess <= WITHIN_NOISE:
-        return "short"
+        return "local" if gain_left <= TIGHT else "unfinished"
     if posterior is None:
         return "converged" if excess <= TIGHT else "basin"
     r_hat = posterior["r_hat"]
@@ -176,13 +252,55 @@ def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
     wrong = fitted.problem()
     if wrong is not None:
         return row | {"status": "invalid", "message": _joined(wrong, record["message"])}
-    x, floor = problem.observations, problem.scenario.specification.spread_floor
-    spike = judge.spurious(fitted, x, floor)
+    x = problem.observations
+    spike = judge.spurious(fitted, x, problem.floor)
     if spike is not None:
-        return row | {"status": "spurious", "message": _joined(spike, record["message"])}
+        row |= {"status": "spurious", "message": _joined(spike, record["message"])}
+        # Where it would land is still worth knowing, if its likelihood can be computed.
+        tame = bool(np.abs(fitted.parameters).max() < LARGEST_TAME)
+        return row | (_onward(fitted, problem) if tame else {})
     row["nll"] = judge.nll(fitted, x)
-    row["status"] = "" if np.isfinite(row["nll"]) else "invalid"
-    return row | _errors(fitted, problem)
+    if not np.isfinite(row["nll"]):
+        return row | {"status": "invalid", "message": "its likelihood of the data is zero"}
+    row |= {"status": "", **_onward(fitted, problem), **_errors(fitted, problem)}
+    return row | _coverage(posterior.get("quantiles"), fitted, problem)
+
+
+def _onward(fitted: judge.Judged, problem: Problem) -> dict[str, float]:
+    """Where the yardstick's own ascent lands from here, and the excess gained on the way."""
+    start = Mixture(problem.sample.family, fitted.weights, fitted.parameters)
+    with np.errstate(all="ignore"):
+        top = ascend(problem.sample, start).mixture
+    landed = judge.nll(
+        judge.Judged(fitted.family, top.weights, top.parameters), problem.observations
+    )
+    gained = (judge.nll(fitted, problem.observations) - landed) * problem.sample.size
+    return {"optimum": landed, "gain_left": max(0.0, 2.0 * gained / fitted.size)}
+
+
+def _fault(row: dict[str, Any], problem: Problem) -> str:
+    """Why a row's fit can't be a reference; empty if it can."""
+    mixture = Mixture(problem.sample.family, np.array(row["weights"]), np.array(row["parameters"]))
+    return fault(problem.sample, ascend(problem.sample, mixture), problem.floor)
+
+
+def _coverage(quantiles: Any, fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
+    """Which true weights and parameters a posterior's central intervals hold, labels aligned."""
+    if quantiles is None or problem.truth is None or problem.why_no_error:
+        return {}
+    truth = problem.truth
+    order = judge.alignment(fitted, truth, truth.information)
+    table = np.array(quantiles, dtype=float)[:, list(order)]  # (level, K, 1 + d)
+    target = np.column_stack([truth.weights, truth.parameters])
+    inside = {
+        "covered_50": (table[1] <= target) & (target <= table[2]),
+        "covered_90": (table[0] <= target) & (target <= table[3]),
+    }
+    # The last weight is what the others leave: it is no parameter of its own.
+    return {
+        name: [*held[:-1, 0].tolist(), *held[:, 1:].ravel().tolist()]
+        for name, held in inside.items()
+    }
 
 
 def _errors(fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
@@ -190,10 +308,13 @@ def _errors(fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
     if problem.truth is None:
         return {"no_error_because": problem.why_no_error}
     truth = problem.truth
-    figures: dict[str, Any] = {"hellinger": judge.hellinger(fitted, truth)}
+    figures: dict[str, Any] = {
+        "hellinger": judge.hellinger(fitted, truth),
+        "kl": judge.kl(truth, fitted),
+    }
     if problem.why_no_error:
         return figures | {"no_error_because": problem.why_no_error}
-    aligned = judge.align(fitted, truth, truth.information)
+    aligned = fitted.permuted(judge.alignment(fitted, truth, truth.information))
     gap = aligned.coordinates() - truth.coordinates()
     information = problem.observations.size * truth.information
     scale = np.abs(truth.parameters)

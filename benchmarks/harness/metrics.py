@@ -109,7 +109,7 @@ def display(row: Any) -> dict[str, str]:
         "rate": f"{row.rate:.0%} [{row.rate_low:.0%}–{row.rate_high:.0%}]",
         "close": f"{row.close}/{row.restarts}",
         "nll": _number(row.nll, ".5f"),
-        "excess": _number(row.excess, ".2g"),
+        "excess": _number(0.0 if abs(row.excess) < 1e-8 else row.excess, ".2g"),
         "parameter_error": _number(row.parameter_error, ".1%"),
         "information_error": _number(row.information_error, ".3g"),
         "hellinger": _number(row.hellinger, ".4f"),

@@ -11,7 +11,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks.harness import judge, metrics
-from benchmarks.harness.judgement import status, worst_standard_error
+from benchmarks.harness.judgement import status
+from benchmarks.harness.problem import worst_standard_error
 from scenarios.scenario import load, names
 from tests.conftest import PARAMETERS, WEIGHTS, mixture
 

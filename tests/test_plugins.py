@@ -68,6 +68,9 @@ def test_a_run_survives_misbehaviour_and_names_it(installed: Path, tmp_path: Pat
         "liar:how=weights": "invalid",
         "liar:how=spike": "spurious",
         "liar:how=nothing": "error",
+        "liar:how=three": "invalid",
+        "liar:how=posterior": "error",
+        "liar:how=observes": "error",
     }
     chosen = [
         part for spec in (*expected, "stays", "liar:how=swapped") for part in ("--fitter", spec)

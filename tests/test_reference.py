@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.certificate import information_errors
-from benchmarks.harness.judgement import Problem, judge_data_set
+from benchmarks.harness.judgement import judge_data_set
+from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, find_reference, sketch
 from benchmarks.harness.run import draw_sample
 from scenarios.mixture import Mixture

@@ -201,6 +201,7 @@ def test_an_old_run_can_be_reported_again(folder: Path, trials: pd.DataFrame) ->
         (["--scenario", "bad.toml"], ["bad", "not TOML"]),
         (["--scenario", "none.toml"], ["components"]),
         (["--scenario", "outside.toml"], ["outside", "2 of 3", "first: 0, 1"]),
+        (["--scenario", "alike.toml"], ["all 3 observations are equal"]),
         (["--scenario", "few.toml"], ["3 observations", "5 parameters"]),
         (["--out", "held"], ["held is not empty", "file.txt"]),
         (["--out", "held/file.txt/x"], ["held/file.txt/x can't be used"]),
@@ -213,6 +214,9 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, arguments: list, words: l
     (tmp_path / "outside.toml").write_text(real.format("beta", 1))
     (tmp_path / "few.toml").write_text(real.format("normal", 2))
     (tmp_path / "none.toml").write_text(real.format("normal", 0))
+    (tmp_path / "alike.csv").write_text("x\n2\n2\n2\n")
+    alike = real.format("normal", 1).replace("x.csv", "alike.csv")
+    (tmp_path / "alike.toml").write_text(alike)
     (tmp_path / "held").mkdir()
     (tmp_path / "held" / "file.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.harness import judge
-from benchmarks.harness.judgement import Problem, cache_folder
+from benchmarks.harness.judgement import cache_folder
+from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, find_reference
 from benchmarks.harness.run import draw_sample
 from scenarios.errors import UserError

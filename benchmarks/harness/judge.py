@@ -85,6 +85,8 @@ class Judged:
         """Why this is no mixture; None where it is one."""
         if self.parameters.ndim != 2 or len(self.parameters) != len(self.weights):
             return f"shapes {self.weights.shape} and {self.parameters.shape} do not fit"
+        if self.parameters.shape[1] != self._parameter_count():
+            return f"{self.parameters.shape[1]} parameters a component are not {self.family}'s"
         if not (np.isfinite(self.weights).all() and np.isfinite(self.parameters).all()):
             return "a weight or parameter is not finite"
         if (self.weights < 0.0).any() or abs(self.weights.sum() - 1.0) > 1e-6:
@@ -93,6 +95,13 @@ class Judged:
         if (self.parameters[:, positive] <= 0.0).any():
             return "a parameter that must be positive is not"
         return None
+
+    def _parameter_count(self) -> int:
+        if self.family in _frozen():
+            return 3 if self.family == "student_t" else 2
+        from scenarios.families import family
+
+        return len(family(self.family).parameters)
 
     def log_density(self, x: Array) -> Array:
         """log Σ wₖ fₖ(x), shape (n,)."""

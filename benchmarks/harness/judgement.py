@@ -17,19 +17,17 @@ import numpy as np
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.journal import read
+from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, fault, find_reference
-from benchmarks.harness.run import draw_sample
 from scenarios.errors import UserError
 from scenarios.mixture import Mixture
-from scenarios.sample import Sample
-from scenarios.scenario import Scenario, build
+from scenarios.scenario import build
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TIGHT, WITHIN_NOISE = 0.01, 1.0
 WORST_R_HAT, LEAST_ESS = 1.01, 400.0
-WORST_STANDARD_ERROR = 0.5
 LARGEST_TAME = 1e6
 """Beyond this log-partitions begin to cancel, and likelihoods to be invented."""
 BETTER = 1e-3
@@ -64,40 +62,6 @@ FACTS: dict[str, Any] = {
     "start_seconds": np.nan,
     "start_evaluations": np.nan,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """One data set: its observations, and the truth where there is one."""
-
-    scenario: Scenario
-    sample: Sample
-    truth: judge.Judged | None
-    why_no_error: str
-    """Why parameters can't be compared with the truth; empty where they can."""
-
-    @property
-    def observations(self) -> judge.Array:
-        """The data, (n,)."""
-        return self.sample.observations
-
-    @property
-    def floor(self) -> float:
-        """The least admissible spread of a component, relative to the sample's."""
-        return self.scenario.specification.spread_floor
-
-    @classmethod
-    def of(cls, scenario: Scenario, data_set: int, seed: int) -> Problem:
-        """Draw the data again, and see whether the truth can be told at this size."""
-        sample = draw_sample(scenario, data_set, seed)
-        if scenario.truth is None:
-            return cls(scenario, sample, None, "no truth")
-        truth = judge.Judged(
-            scenario.family.name, scenario.truth.weights, scenario.truth.parameters
-        )
-        worst = worst_standard_error(truth, sample.size)
-        known = worst <= WORST_STANDARD_ERROR
-        return cls(scenario, sample, truth, "" if known else "not identifiable at this n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,26 +178,6 @@ def status(excess: float, gain_left: float, posterior: dict[str, Any] | None) ->
     return "converged" if mixed and float(posterior["ess"]) >= LEAST_ESS else "basin"
 
 
-def worst_standard_error(truth: judge.Judged, n: int) -> float:
-    """The largest √diag (n I)⁻¹ in log parameters and log-odds; locations per true spread."""
-    try:
-        covariance = np.linalg.inv(n * truth.information)
-    except np.linalg.LinAlgError:
-        return float("inf")
-    variances = np.diag(covariance)
-    if not (variances >= 0.0).all():
-        return float("inf")
-    return float(np.max(np.sqrt(variances) / _units(truth)))
-
-
-def _units(truth: judge.Judged) -> judge.Array:
-    """One for each coordinate; for a location, its component's spread."""
-    table = np.ones(truth.parameters.shape)
-    for j in truth.locations:
-        table[:, j] = truth.spreads()
-    return np.concatenate([np.ones(len(truth.weights) - 1), table.ravel()])
-
-
 def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
     """A record's row, as far as it needs no reference; ``status`` is empty where one decides."""
     names = ("scenario", "data_set", "fitter", "start", "restart")
@@ -249,7 +193,7 @@ def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
         return row
     fitted = judge.Judged.of(problem.scenario.family.name, record["weights"], record["parameters"])
     row |= {"weights": fitted.weights.tolist(), "parameters": fitted.parameters.tolist()}
-    wrong = fitted.problem()
+    wrong = fitted.problem() or _wrong_number(fitted, problem)
     if wrong is not None:
         return row | {"status": "invalid", "message": _joined(wrong, record["message"])}
     x = problem.observations
@@ -264,6 +208,11 @@ def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
         return row | {"status": "invalid", "message": "its likelihood of the data is zero"}
     row |= {"status": "", **_onward(fitted, problem), **_errors(fitted, problem)}
     return row | _coverage(posterior.get("quantiles"), fitted, problem)
+
+
+def _wrong_number(fitted: judge.Judged, problem: Problem) -> str | None:
+    asked, got = problem.scenario.components, len(fitted.weights)
+    return None if got == asked else f"it has {got} components, and {asked} were asked for"
 
 
 def _onward(fitted: judge.Judged, problem: Problem) -> dict[str, float]:

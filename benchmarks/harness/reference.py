@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import Summit, ascend
+from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
@@ -117,14 +118,19 @@ def _search(sample: Sample, components: int, floor: float, seed: int) -> Referen
     optima, searches = distinct_optima(sample, components, floor, seed)
     good = [o for o in optima if not o.fault]
     below: list[Optimum] = []
-    if components > 1:
-        below, _ = distinct_optima(sample, components - 1, floor, seed + 1, polish=3)
-        below = [o for o in below if not o.fault]
+    for count in range(components - 1, 0, -1):
+        simpler, _ = distinct_optima(sample, count, floor, seed + count, polish=3)
+        below = [o for o in simpler if not o.fault]
+        if below:
+            break
     fewer = bool(below) and (
         not good or good[0].log_likelihood <= below[0].log_likelihood + SAME_OPTIMUM
     )
     if not good and not fewer:
-        raise RuntimeError(f"no admissible stationary point among {len(optima)} optima")
+        raise UserError(
+            f"no admissible optimum of {components} {sample.family.name} components was found in "
+            f"{sample.size} observations: are they all alike?"
+        )
     best = below[0] if fewer else good[0]
     summit = ascend(sample, _mixture(sample, best))
     exact = isinstance(sample.family, ExponentialFamily)

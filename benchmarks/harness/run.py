@@ -54,6 +54,11 @@ def check_scenarios(plan: Plan) -> None:
     """Draw the first data set of every scenario, so that bad data is said before the run."""
     for scenario in plan.scenarios:
         sample = draw_sample(scenario, 0, plan.seed)
+        if sample.observations.min() == sample.observations.max():
+            raise UserError(
+                f"scenario {scenario.name!r}: all {sample.size} observations are equal, so there "
+                "is nothing to fit: check the column"
+            )
         size = scenario.components * (1 + len(sample.family.parameters)) - 1
         if sample.size < size:
             raise UserError(
@@ -212,18 +217,23 @@ class _Bench:
         if fit is not None and self.fitter.counted_by == "fitter" and "evaluations" in outcome:
             passes = outcome["evaluations"]
         outcome["evaluations"] = passes
-        # The clock has stopped: what follows is the harness's own work.
-        outcome["trace"] = [
-            [seconds, number(done), number(judge.nll(_plain(sample, mixture), sample.observations))]
-            for seconds, done, mixture in observer.points
-        ]
-        if fit is not None and getattr(fit, "posterior", None) is not None:
-            outcome["posterior"] = summarise_posterior(fit.posterior, sample)
+        # The clock has stopped: what follows is the harness's own work on what it was given.
+        try:
+            outcome["trace"] = [
+                [seconds, number(done), number(_nll(sample, mixture))]
+                for seconds, done, mixture in observer.points
+            ]
+            if fit is not None and getattr(fit, "posterior", None) is not None:
+                outcome["posterior"] = summarise_posterior(fit.posterior, sample)
+        except Exception as error:
+            message = f"its trace or posterior is unusable: {type(error).__name__}: {error}"
+            outcome |= {"outcome": "error", "message": message[:2000]}
         return outcome
 
 
-def _plain(sample: Sample, mixture: Mixture) -> judge.Judged:
-    return judge.Judged(sample.family.name, mixture.weights, mixture.parameters)
+def _nll(sample: Sample, mixture: Mixture) -> float:
+    plain = judge.Judged(sample.family.name, mixture.weights, mixture.parameters)
+    return judge.nll(plain, sample.observations)
 
 
 def _returned(fit: Fit) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness import judge
-from benchmarks.harness.judgement import Problem
+from benchmarks.harness.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd

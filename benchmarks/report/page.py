@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness import aggregates
-from benchmarks.harness.judgement import Judgement, Problem
+from benchmarks.harness.judgement import Judgement
 from benchmarks.harness.metrics import COLUMNS, OVERALL, display, summarise
+from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference
 from benchmarks.report import figures
 from fitters.gradient import Gradient

@@ -18,6 +18,8 @@ class _Prepared(Prepared):
         self.fitter, self.sample = fitter, sample
 
     def fit(self, start: Any, seed: int, observe: Any) -> Any:
+        if getattr(self.fitter, "how", "") == "observes":
+            observe(lambda: None)
         return self.fitter.answer(self.sample, start)
 
 
@@ -58,7 +60,10 @@ class Liar(_Simple):
     """Claims to have converged, whatever it returns."""
 
     name = "liar"
-    how: Literal["nan", "negative", "weights", "spike", "swapped", "nothing", "prints"] = "nan"
+    how: Literal[
+        "nan", "negative", "weights", "spike", "swapped", "nothing", "prints", "three", "posterior",
+        "observes",
+    ] = "nan"  # fmt: skip
 
     def answer(self, sample: Any, start: Any) -> Any:
         m = start.mixture
@@ -77,8 +82,12 @@ class Liar(_Simple):
             parameters[0] = 1e13
         if self.how == "swapped":
             weights, parameters = weights[::-1].copy(), parameters[::-1].copy()
+        if self.how == "three":
+            weights, parameters = np.full(3, 1 / 3), np.repeat(parameters[:1], 3, axis=0)
         sample.log_likelihood(m)
-        return Fit(Mixture(m.family, weights, parameters), True, 1, 1.0, "NLL -1e9, optimal")
+        posterior = "a chain" if self.how == "posterior" else None
+        found = Mixture(m.family, weights, parameters)
+        return Fit(found, True, 1, 1.0, "NLL -1e9, optimal", posterior)
 
 
 class Kumaraswamy(Family):

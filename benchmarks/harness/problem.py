@@ -1,0 +1,69 @@
+"""One data set as the judge sees it: the observations, and how much of the truth they can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.harness import judge
+from benchmarks.harness.run import draw_sample
+from scenarios.sample import Sample
+from scenarios.scenario import Scenario
+
+WORST_STANDARD_ERROR = 0.5
+"""A truth whose predicted standard errors exceed this can't be told at its sample size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One data set: its observations, and the truth where there is one."""
+
+    scenario: Scenario
+    sample: Sample
+    truth: judge.Judged | None
+    why_no_error: str
+    """Why parameters can't be compared with the truth; empty where they can."""
+
+    @property
+    def observations(self) -> judge.Array:
+        """The data, (n,)."""
+        return self.sample.observations
+
+    @property
+    def floor(self) -> float:
+        """The least admissible spread of a component, relative to the sample's."""
+        return self.scenario.specification.spread_floor
+
+    @classmethod
+    def of(cls, scenario: Scenario, data_set: int, seed: int) -> Problem:
+        """Draw the data again, and see whether the truth can be told at this size."""
+        sample = draw_sample(scenario, data_set, seed)
+        if scenario.truth is None:
+            return cls(scenario, sample, None, "no truth")
+        truth = judge.Judged(
+            scenario.family.name, scenario.truth.weights, scenario.truth.parameters
+        )
+        worst = worst_standard_error(truth, sample.size)
+        known = worst <= WORST_STANDARD_ERROR
+        return cls(scenario, sample, truth, "" if known else "not identifiable at this n")
+
+
+def worst_standard_error(truth: judge.Judged, n: int) -> float:
+    """The largest √diag (n I)⁻¹ in log parameters and log-odds; locations per true spread."""
+    try:
+        covariance = np.linalg.inv(n * truth.information)
+    except np.linalg.LinAlgError:
+        return float("inf")
+    variances = np.diag(covariance)
+    if not (variances >= 0.0).all():
+        return float("inf")
+    return float(np.max(np.sqrt(variances) / _units(truth)))
+
+
+def _units(truth: judge.Judged) -> judge.Array:
+    """One for each coordinate; for a location, its component's spread."""
+    table = np.ones(truth.parameters.shape)
+    for j in truth.locations:
+        table[:, j] = truth.spreads()
+    return np.concatenate([np.ones(len(truth.weights) - 1), table.ravel()])

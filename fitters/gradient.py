@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.quiet import quiet
 from fitters.starts import Start
 from scenarios.families import Family
 from scenarios.mixture import Mixture
@@ -22,6 +19,18 @@ from scenarios.sample import Sample
 
 if TYPE_CHECKING:
     import torch
+
+# Lightning's tips, device lines and advice are for other uses than this.
+TALKATIVE = tuple(
+    f"{name}{suffix}"
+    for name in (
+        "pytorch_lightning",
+        "lightning.pytorch",
+        "lightning_fabric",
+        "lightning_utilities",
+    )
+    for suffix in ("", ".utilities.rank_zero")
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Gradient(Fitter):
         # Rounding to float32 may land on an end of the support, where there is no density.
         low, high = (torch.tensor(end, dtype=dtype) for end in family.support)
         data = data.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
-        with _quiet():
+        with quiet(*TALKATIVE):
             _module_class()
         return _PreparedGradient(self, sample, data)
 
@@ -82,7 +91,7 @@ class _PreparedGradient(Prepared):
         fitter, before = self.fitter, self.sample.evaluations
         module = _module_class()(self, start.mixture, observe)
         batches: Any = _Batches(self.data, fitter.batch_size, seed)
-        with _quiet():
+        with quiet(*TALKATIVE):
             trainer = pl.Trainer(
                 max_epochs=fitter.max_epochs,
                 accelerator=fitter.accelerator,
@@ -198,22 +207,3 @@ class _Batches:
         if index == 0:
             self.order = torch.randperm(len(self.data), generator=self.generator)
         return self.data[self.order[index * self.size : (index + 1) * self.size]]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning without its tips, device lines and advice, which are for other uses than this."""
-    names = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning_utilities")
-    loggers = [logging.getLogger(name) for name in names] + [
-        logging.getLogger(f"{name}.utilities.rank_zero") for name in names
-    ]
-    previous = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, previous, strict=True):
-            logger.setLevel(level)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from importlib.util import find_spec
@@ -18,11 +15,14 @@ from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Observe, Prepared
 from fitters.pymc_model import build_model, inside, model_data, unconstrained
+from fitters.quiet import quiet
 from fitters.relabelling import relabel
 from fitters.starts import Start
 from scenarios.families import Family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+
+TALKATIVE = ("pymc", "pymc.sampling", "arviz")
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class MCMC(Fitter):
         if sampler == "nutpie":
             import nutpie
 
-            with _quiet():
+            with quiet(*TALKATIVE):
                 compiled = nutpie.compile_pymc_model(model)
         else:
-            with _quiet(), model:
+            with quiet(*TALKATIVE), model:
                 compiled = pm.NUTS()
         return _PreparedMCMC(self, sampler, sample, components, model, compiled)
 
@@ -102,7 +102,7 @@ class _PreparedMCMC(Prepared):
         starts = [start.mixture] + [start.sibling(self.sample, j) for j in chains if j > 0]
         seeds = np.random.SeedSequence(seed).generate_state(len(starts))
         sample_chain = self._chain_nutpie if self.sampler == "nutpie" else self._chain_pymc
-        with _quiet():
+        with quiet(*TALKATIVE):
             drawn = [sample_chain(s, int(k)) for s, k in zip(starts, seeds, strict=True)]
             posterior = az.concat(drawn, dim="chain") if len(drawn) > 1 else drawn[0]
         names = ["weights", *self.sample.family.parameter_names()]
@@ -184,19 +184,3 @@ def _statistics(posterior: Any) -> Iterator[Any]:
     for group in ("warmup_sample_stats", "sample_stats"):
         if hasattr(posterior, group):
             yield getattr(posterior, group)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the sampler's log lines and advice: the harness judges the draws itself."""
-    loggers = [logging.getLogger(name) for name in ("pymc", "pymc.sampling", "arviz")]
-    previous = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, previous, strict=True):
-            logger.setLevel(level)

@@ -192,6 +192,42 @@ class Family(ABC):
         return 0.5 * (ends[:, 1] - ends[:, 0])
 
 
+class RealLine:
+    """A support that needs no link."""
+
+    support = (-np.inf, np.inf)
+
+    def link(self, x: Array) -> Array:
+        """The identity."""
+        return np.asarray(x, dtype=np.float64)
+
+    def unlink(self, y: Array) -> Array:
+        """The identity."""
+        return np.asarray(y, dtype=np.float64)
+
+    def link_slope(self, x: Array) -> Array:
+        """One."""
+        return np.ones(np.shape(x))
+
+
+class HalfLine:
+    """A support opened by the logarithm."""
+
+    support = (0.0, np.inf)
+
+    def link(self, x: Array) -> Array:
+        """log x."""
+        return np.log(x)
+
+    def unlink(self, y: Array) -> Array:
+        """exp y."""
+        return np.exp(y)
+
+    def link_slope(self, x: Array) -> Array:
+        """1 / x."""
+        return 1.0 / x
+
+
 class ExponentialFamily(Family):
     """A family with log f(x | η) = η·T(x) - A(η) + h(x).
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, ExponentialFamily, Parameter
+from scenarios.families.base import Array, ExponentialFamily, HalfLine, Parameter
 
 if TYPE_CHECKING:
     import torch
 
 
-class Gamma(ExponentialFamily):
+class Gamma(HalfLine, ExponentialFamily):
     """Gamma(shape a, rate b): T = (log x, x), η = (a - 1, -b), A = log Γ(a) - a log b, h = 0.
 
     The shape's likelihood equation is solved as in Minka (2002), *Estimating a gamma
@@ -22,7 +22,6 @@ class Gamma(ExponentialFamily):
 
     name = "gamma"
     parameters = (Parameter("shape"), Parameter("rate"))
-    support = (0.0, np.inf)
 
     def statistics(self, x: Array) -> Array:
         """(log x, x)."""
@@ -93,18 +92,6 @@ class Gamma(ExponentialFamily):
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
         """numpy's gamma sampler, whose scale is 1/rate."""
         return generator.gamma(parameters[0], 1.0 / parameters[1], size=size)
-
-    def link(self, x: Array) -> Array:
-        """log x."""
-        return np.log(x)
-
-    def unlink(self, y: Array) -> Array:
-        """exp y."""
-        return np.exp(y)
-
-    def link_slope(self, x: Array) -> Array:
-        """1 / x."""
-        return 1.0 / x
 
     def moment_estimate(self, x: Array) -> Array:
         """a = m²/v, kept within [0.01, 10⁶]; b = a/m."""

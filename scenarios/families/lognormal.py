@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from scenarios.families.base import Array
+from scenarios.families.base import Array, HalfLine
 from scenarios.families.normal import Normal
 
 if TYPE_CHECKING:
     import torch
 
 
-class LogNormal(Normal):
+class LogNormal(HalfLine, Normal):
     """exp N(μ, σ²): T, A and η are the normal's at log x; h gains -log x."""
 
     name = "lognormal"
-    support = (0.0, np.inf)
 
     def anchored(self, x: Array) -> Self:
         """Centre and scale of log x, where the locations live."""
@@ -44,18 +43,6 @@ class LogNormal(Normal):
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
         """numpy's lognormal sampler."""
         return generator.lognormal(parameters[0], parameters[1], size=size)
-
-    def link(self, x: Array) -> Array:
-        """log x."""
-        return np.log(x)
-
-    def unlink(self, y: Array) -> Array:
-        """exp y."""
-        return np.exp(y)
-
-    def link_slope(self, x: Array) -> Array:
-        """1 / x."""
-        return 1.0 / x
 
     def moment_estimate(self, x: Array) -> Array:
         """Mean and standard deviation of log x."""

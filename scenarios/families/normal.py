@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, ExponentialFamily, Parameter
+from scenarios.families.base import Array, ExponentialFamily, Parameter, RealLine
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
-class Normal(ExponentialFamily):
+class Normal(RealLine, ExponentialFamily):
     """N(μ, σ²): T = (z, z²) with z = (x - centre) / scale, so that squares don't cancel.
 
     In z's units (m, s): η = (m/s², -1/(2s²)), A = m²/(2s²) + log s,
@@ -24,7 +24,6 @@ class Normal(ExponentialFamily):
 
     name = "normal"
     parameters = (Parameter("mu", "location"), Parameter("sigma", "scale"))
-    support = (-np.inf, np.inf)
 
     def statistics(self, x: Array) -> Array:
         """(z, z²)."""
@@ -101,18 +100,6 @@ class Normal(ExponentialFamily):
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
         """numpy's normal sampler."""
         return generator.normal(parameters[0], parameters[1], size=size)
-
-    def link(self, x: Array) -> Array:
-        """The identity: the support is the real line."""
-        return np.asarray(x, dtype=np.float64)
-
-    def unlink(self, y: Array) -> Array:
-        """The identity."""
-        return np.asarray(y, dtype=np.float64)
-
-    def link_slope(self, x: Array) -> Array:
-        """One."""
-        return np.ones(np.shape(x))
 
     def moment_estimate(self, x: Array) -> Array:
         """Mean and standard deviation, the latter at least 10⁻⁶ of the scale."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, Family, Parameter
+from scenarios.families.base import Array, Family, Parameter, RealLine
 
 if TYPE_CHECKING:
     import torch
 
 
-class StudentT(Family):
+class StudentT(RealLine, Family):
     """t(df ν, location μ, scale σ).
 
     No exponential family: the observations can't be summarised by fixed statistics, since
@@ -22,7 +22,6 @@ class StudentT(Family):
 
     name = "student_t"
     parameters = (Parameter("df"), Parameter("loc", "location"), Parameter("scale", "scale"))
-    support = (-np.inf, np.inf)
 
     def log_density(self, x: Array, parameters: Array) -> Array:
         """The logarithm of the density, shape (K, n)."""
@@ -44,18 +43,6 @@ class StudentT(Family):
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
         """numpy's standard t, moved and scaled."""
         return parameters[1] + parameters[2] * generator.standard_t(parameters[0], size=size)
-
-    def link(self, x: Array) -> Array:
-        """The identity: the support is the real line."""
-        return np.asarray(x, dtype=np.float64)
-
-    def unlink(self, y: Array) -> Array:
-        """The identity."""
-        return np.asarray(y, dtype=np.float64)
-
-    def link_slope(self, x: Array) -> Array:
-        """One."""
-        return np.ones(np.shape(x))
 
     def moment_estimate(self, x: Array) -> Array:
         """Median, and half the 16–84 % range for the scale; df 5, where tails are neither."""

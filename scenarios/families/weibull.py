@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.families.base import Array, Family, Parameter
+from scenarios.families.base import Array, Family, HalfLine, Parameter
 
 if TYPE_CHECKING:
     import torch
 
 
-class Weibull(Family):
+class Weibull(HalfLine, Family):
     """Weibull(shape k, scale c): log f = log(k/c) + (k - 1) log(x/c) - (x/c)ᵏ.
 
     No exponential family: x enters through a power that is itself a parameter, so no
@@ -21,7 +21,6 @@ class Weibull(Family):
 
     name = "weibull"
     parameters = (Parameter("shape"), Parameter("scale", "scale"))
-    support = (0.0, np.inf)
 
     def log_density(self, x: Array, parameters: Array) -> Array:
         """The logarithm of the density, shape (K, n)."""
@@ -41,18 +40,6 @@ class Weibull(Family):
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
         """numpy's Weibull sampler, times the scale."""
         return parameters[1] * generator.weibull(parameters[0], size=size)
-
-    def link(self, x: Array) -> Array:
-        """log x."""
-        return np.log(x)
-
-    def unlink(self, y: Array) -> Array:
-        """exp y."""
-        return np.exp(y)
-
-    def link_slope(self, x: Array) -> Array:
-        """1 / x."""
-        return 1.0 / x
 
     def moment_estimate(self, x: Array) -> Array:
         """From log x, which has mean log c - γ/k and standard deviation π/(k√6)."""

@@ -47,7 +47,7 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_defaul
 def run(
     profile: Annotated[
         str,
-        typer.Option(help="A ready-made plan: quick (minutes), standard (an hour), full (days)."),
+        typer.Option(help="A ready-made plan: quick (minutes), standard (hours), full (days)."),
     ] = "quick",
     scenario: Annotated[
         list[str] | None,

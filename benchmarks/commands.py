@@ -118,6 +118,8 @@ def _carry_out(plan: Plan, folder: Path) -> None:
         def progress(cell: Cell, record: dict[str, Any] | None) -> None:
             if record is None:
                 what = f"{cell.fitter} on {cell.scenario.name}"
+                if plan.data_sets > 1:
+                    what += f", data set {cell.data_set}"
                 bar.update(task, description=what)
                 if not console.is_terminal:
                     console.print(f"  {what}: {len(cell.trials)} trials", highlight=False)

@@ -27,7 +27,7 @@ class Profile:
 
 
 def profiles() -> dict[str, Profile]:
-    """``quick`` takes minutes, ``standard`` an hour or so, ``full`` days on two cores."""
+    """``quick`` takes minutes, ``standard`` hours, ``full`` days on two cores."""
     drawn = tuple(name for name in names() if load(name).truth is not None)
     return {
         "quick": Profile(

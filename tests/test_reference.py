@@ -18,12 +18,13 @@ from benchmarks.harness.ascent import ascend
 from benchmarks.harness.certificate import information_errors
 from benchmarks.harness.judgement import judge_data_set
 from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import Reference, find_reference, sketch
+from benchmarks.harness.reference import Reference, fault, find_reference, sketch
 from benchmarks.harness.run import draw_sample
 from scenarios.mixture import Mixture
 from scenarios.scenario import build, load
 
 ROOT = Path(__file__).parent.parent
+MERGED = [[0.60774, 0.60571], [0.60774, 0.60571]]
 FOUNDING = ([0.4983, 0.5017], [[1.5291, 10.0214], [9.8949, 1.5153]])
 
 
@@ -49,7 +50,7 @@ def record(problem: Problem, weights: list, parameters: list, **more: object) ->
 
 
 def test_founding(founding: tuple[Problem, Reference]) -> None:
-    _, reference = founding
+    problem, reference = founding
     # Found three ways by other code.
     assert reference.log_likelihood == pytest.approx(4142.118994, abs=1e-5)
     order = np.argsort(reference.weights)
@@ -58,10 +59,11 @@ def test_founding(founding: tuple[Problem, Reference]) -> None:
     assert reference.predicted_gain < 1e-6
     assert reference.smallest_eigenvalue > 0.0
     assert not reference.fewer_components
-    # The merged optimum is met too, and is not admissible: identical components are a ridge.
-    merged = min(reference.optima, key=lambda o: abs(o.log_likelihood - 1136.22))
-    assert merged.log_likelihood == pytest.approx(1136.22, abs=0.01)
-    assert "ridge" in merged.fault
+    # Merging both components is an optimum of sorts, but identical components are a ridge.
+    merged = Mixture(problem.sample.family, np.array([0.5, 0.5]), np.array(MERGED))
+    top = ascend(problem.sample, merged)
+    assert top.log_likelihood == pytest.approx(1136.22, abs=0.01)
+    assert "ridge" in fault(problem.sample, top, problem.floor)
 
 
 @pytest.mark.parametrize(
@@ -151,11 +153,10 @@ def test_a_sketch_keeps_sums_and_nearly_the_optimum() -> None:
 def test_liars_are_found_out(founding: tuple[Problem, Reference]) -> None:
     problem, reference = founding
     weights, rows = FOUNDING
-    merged = [[0.60774, 0.60571], [0.60774, 0.60571]]
     cases = [
         ((weights, rows), "converged"),
         ((weights[::-1], rows[::-1]), "converged"),
-        (([0.5, 0.5], merged), "local"),
+        (([0.5, 0.5], MERGED), "local"),
         ((weights, [[1.7, 10.0], [9.9, 1.5]]), "unfinished"),
         (([float("nan"), 0.5], rows), "invalid"),
         (([0.5, 0.6], rows), "invalid"),
@@ -174,13 +175,7 @@ def test_liars_are_found_out(founding: tuple[Problem, Reference]) -> None:
 
 def test_a_better_fit_takes_the_references_place(founding: tuple[Problem, Reference]) -> None:
     problem, reference = founding
-    merged = next(o for o in reference.optima if "ridge" in o.fault)
-    worse = replace(
-        reference,
-        weights=merged.weights,
-        parameters=merged.parameters,
-        log_likelihood=merged.log_likelihood,
-    )
+    worse = replace(reference, weights=[0.5, 0.5], parameters=MERGED, log_likelihood=1136.22)
     best = record(problem, reference.weights, reference.parameters)
     spike = record(problem, [0.5, 0.5], [[1e13, 1e13], [9.9, 1.5]])
     (row, other), notes = judge_data_set([best, spike], problem, worse)

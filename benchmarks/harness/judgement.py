@@ -97,7 +97,8 @@ def judge_folder(folder: Path, progress: Callable[[str], None] = lambda what: No
             mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
             problem = Problem.of(scenario, data_set, plan["seed"])
             progress(f"judging {scenario.name}, data set {data_set}")
-            if any(record["data_digest"] != problem.sample.digest() for record in mine):
+            digest = problem.sample.digest()
+            if any(record["data_digest"] != digest for record in mine):
                 raise UserError(
                     f"scenario {scenario.name!r}: the data drawn now are not those of the run "
                     "(digests differ): its file or the generator has changed; run again"

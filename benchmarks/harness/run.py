@@ -138,6 +138,7 @@ class _Bench:
 
     def __init__(self, cell: Cell, sample: Sample, seed: int) -> None:
         self.cell, self.sample, self.seed = cell, sample, seed
+        self.data_digest, self.scenario_digest = sample.digest(), cell.scenario.digest()
         self.fitter: Fitter = parse(cell.fitter)
         self.prepared: Prepared | None = None
         self.setup_seconds = 0.0
@@ -169,7 +170,7 @@ class _Bench:
             "fitter": self.cell.fitter,
             "start": start_name,
             "restart": restart,
-            "data_digest": sample.digest(),
+            "data_digest": self.data_digest,
             "setup_seconds": self.setup_seconds,
             "counted_by": self.fitter.counted_by,
         }
@@ -179,7 +180,7 @@ class _Bench:
             return record | {"outcome": "unsupported", "message": reason}
         if self.why_not is not None:
             return record | dict(zip(("outcome", "message"), self.why_not, strict=True))
-        where = (self.seed, scenario.digest(), self.cell.data_set, restart)
+        where = (self.seed, self.scenario_digest, self.cell.data_set, restart)
         start_seed = restart if start_policy.seed_is_restart else derive("start", *where)
         sample.evaluations, began = 0.0, time.perf_counter()
         try:

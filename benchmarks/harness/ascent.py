@@ -13,6 +13,8 @@ from scenarios.sample import Sample
 
 LONGEST_STEP = 1.0
 """In coordinates of order one: long enough to be fast, short enough to stay in a basin."""
+IN_SIGHT = 0.1
+"""Nats predicted to be left below which a quadratic model is as good as the likelihood."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +33,23 @@ class Summit:
 def ascend(sample: Sample, start: Mixture, enough: float = 1e-9, most: int = 300) -> Summit:
     """Climb until the predicted gain is below ``enough`` nats, never stepping down.
 
-    Exponential families: EM steps first, which hardly leave a basin, then Newton's method
-    with the exact Hessian, damped until the likelihood rises (Levenberg 1944). Others:
-    L-BFGS on the mixture's gradient.
+    Exponential families: EM steps first, which hardly leave a basin, unless the top is in
+    sight already; then Newton's method with the exact Hessian, damped until the likelihood
+    rises (Levenberg 1944). Others: L-BFGS on the mixture's gradient.
     """
     if not isinstance(sample.family, ExponentialFamily):
         return _ascend_numerically(sample, start, most)
     mixture = Mixture(sample.family, start.weights, start.parameters)
-    for _ in range(10):
-        mixture = _em_step(sample, mixture)
     point = mixture.coordinates()
-    if not np.isfinite(point).all():
-        return Summit(mixture, sample.log_likelihood(mixture), np.inf, -np.inf, 0)
-    value, gradient, hessian = sample.hessian(mixture)
+    seen = sample.hessian(mixture) if np.isfinite(point).all() else None
+    if seen is None or not _gain(*seen[1:], sample.size) < IN_SIGHT:
+        for _ in range(10):
+            mixture = _em_step(sample, mixture)
+        point = mixture.coordinates()
+        if not np.isfinite(point).all():
+            return Summit(mixture, sample.log_likelihood(mixture), np.inf, -np.inf, 0)
+        seen = sample.hessian(mixture)
+    value, gradient, hessian = seen
     damping, step_count = 0.0, 0
     for step_count in range(1, most + 1):
         if not np.isfinite(hessian).all():
@@ -121,6 +127,13 @@ def _summit(
     eigenvalues, vectors = np.linalg.eigh(-hessian / sample.size)
     gain = _predicted_gain(gradient, eigenvalues, vectors, sample.size)
     return Summit(mixture, value, gain, float(eigenvalues[0]), steps)
+
+
+def _gain(gradient: Array, hessian: Array, n: int) -> float:
+    if not np.isfinite(hessian).all():
+        return float("inf")
+    eigenvalues, vectors = np.linalg.eigh(-hessian / n)
+    return _predicted_gain(gradient, eigenvalues, vectors, n)
 
 
 def _predicted_gain(gradient: Array, eigenvalues: Array, vectors: Array, n: int) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.harness import judge
+from benchmarks.harness.data import draw_sample
 from benchmarks.harness.judgement import cache_folder
+from benchmarks.harness.laws import Array
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, find_reference
-from benchmarks.harness.run import draw_sample
 from scenarios.errors import UserError
 from scenarios.scenario import load
 
@@ -38,7 +39,7 @@ def show(name: str, components: int | None, data_sets: int, seed: int) -> None:
     _print(name, sample.size, find_reference(sample, count, floor, cache_folder()))
 
 
-def information_errors(name: str, data_sets: int, seed: int) -> judge.Array:
+def information_errors(name: str, data_sets: int, seed: int) -> Array:
     """The references' information errors over data sets 1 to ``data_sets``, drawn afresh.
 
     By the Cramér–Rao bound their mean is at least 1 for large samples, and maximum

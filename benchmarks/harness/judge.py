@@ -10,38 +10,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
-Array = NDArray[np.float64]
+from benchmarks.harness.laws import LOCATIONS, Array, laws
 
 # A component narrower than this share of the sample's spread, while it is expected to hold
 # fewer than FEW observations, sits on noise.
 LONELY_FLOOR, FEW = 0.05, 10.0
 MOST_PERMUTED = 6
-
-
-def _frozen() -> dict[str, Callable[..., Any]]:
-    from scipy import stats
-
-    return {
-        "beta": stats.beta,
-        "normal": stats.norm,
-        "gamma": lambda shape, rate: stats.gamma(shape, scale=1.0 / rate),
-        "lognormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
-        "weibull": lambda shape, scale: stats.weibull_min(shape, scale=scale),
-        "student_t": stats.t,
-    }
-
-
-# Which of a family's parameters are locations: theirs alone may be negative.
-LOCATIONS = {"normal": (0,), "lognormal": (0,), "student_t": (1,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +47,8 @@ class Judged:
 
     @cached_property
     def components(self) -> list[Any]:
-        """A frozen scipy distribution for each component."""
-        known = _frozen()
+        """A scipy distribution with its parameters for each component."""
+        known = laws()
         if self.family in known:
             return [known[self.family](*row) for row in self.parameters]
         from scenarios.families import family
@@ -75,7 +58,7 @@ class Judged:
     @property
     def locations(self) -> tuple[int, ...]:
         """Indices of parameters that are locations."""
-        if self.family in LOCATIONS or self.family in _frozen():
+        if self.family in LOCATIONS or self.family in laws():
             return LOCATIONS.get(self.family, ())
         from scenarios.families import family
 
@@ -97,7 +80,7 @@ class Judged:
         return None
 
     def _parameter_count(self) -> int:
-        if self.family in _frozen():
+        if self.family in laws():
             return 3 if self.family == "student_t" else 2
         from scenarios.families import family
 
@@ -107,15 +90,27 @@ class Judged:
         """log Σ wₖ fₖ(x), shape (n,)."""
         with np.errstate(all="ignore"):
             terms = np.stack([c.logpdf(x) for c in self.components])
-            return np.asarray(logsumexp(terms, axis=0, b=self.weights[:, None]))
+            terms += np.log(self.weights)[:, None]
+            return np.asarray(np.logaddexp.reduce(terms, axis=0))
 
     def density(self, x: Array) -> Array:
         """Σ wₖ fₖ(x), shape (n,)."""
         return np.exp(self.log_density(x))
 
+    @cached_property
+    def _spreads(self) -> Array:
+        return np.array([0.5 * float(np.diff(c.ppf([0.16, 0.84]))[0]) for c in self.components])
+
     def spreads(self) -> Array:
         """Half of each component's 16–84 % range, (K,)."""
-        return np.array([0.5 * float(c.ppf(0.84) - c.ppf(0.16)) for c in self.components])
+        return self._spreads
+
+    @cached_property
+    def _ends(self) -> Array:
+        """Quantiles of all components, far into the tails: where quadrature has its panels."""
+        tail = 10.0 ** -np.arange(12.0, 0.0, -1.0)
+        levels = np.concatenate([tail, [0.3, 0.5, 0.7], 1.0 - tail[::-1]])
+        return np.concatenate([c.ppf(levels) for c in self.components])
 
     def places(self) -> Array:
         """(link of the median, log spread) of each component, (K, 2)."""
@@ -174,7 +169,7 @@ class Judged:
 
 def log_densities(family: str, weights: Array, parameters: Array, x: Array) -> Array:
     """Log densities (D, n) of D mixtures, ``weights`` (D, K) and ``parameters`` (D, K, d)."""
-    known = _frozen().get(family)
+    known = laws().get(family)
     if known is None:
         rows = zip(weights, parameters, strict=True)
         return np.stack([Judged(family, w, p).log_density(x) for w, p in rows])
@@ -221,20 +216,18 @@ def spurious(mixture: Judged, x: Array, floor: float) -> str | None:
     return None
 
 
-def hellinger(one: Judged, other: Judged) -> float:
-    """√(½ ∫ (√f - √g)² dx), between 0 and 1, by quadrature."""
-    x, weight = quadrature(one, other)
-    gaps = np.sqrt(one.density(x)) - np.sqrt(other.density(x))
-    return float(np.sqrt(0.5 * (weight @ gaps**2)))
+def divergences(truth: Judged, fitted: Judged) -> tuple[float, float]:
+    """Hellinger distance √(½ ∫ (√f* - √f)² dx), and KL divergence ∫ f* log(f*/f) dx in nats.
 
-
-def kl(truth: Judged, fitted: Judged) -> float:
-    """∫ f* log(f*/f) dx in nats, of the fitted density from the true one, by quadrature."""
+    The one is between 0 and 1, the other infinite where f misses what f* has; by quadrature.
+    """
     x, weight = quadrature(truth, fitted)
-    ours = truth.log_density(x)
+    theirs, ours = truth.log_density(x), fitted.log_density(x)
+    gaps = np.exp(0.5 * theirs) - np.exp(0.5 * ours)
     with np.errstate(invalid="ignore"):
-        terms = np.exp(ours) * (ours - fitted.log_density(x))
-    return float(weight @ np.where(np.isfinite(ours), terms, 0.0))
+        terms = np.exp(theirs) * (theirs - ours)
+    kl = float(weight @ np.where(np.isfinite(theirs), terms, 0.0))
+    return float(np.sqrt(0.5 * (weight @ gaps**2))), kl
 
 
 def alignment(mixture: Judged, truth: Judged, information: Array | None) -> tuple[int, ...]:
@@ -261,20 +254,22 @@ def quadrature(*mixtures: Judged, order: int = 20) -> tuple[Array, Array]:
     Gauss–Legendre between quantiles of all components, on a scale that opens the support's
     ends (logit on an interval, log on a half-line).
     """
-    tail = 10.0 ** -np.arange(12.0, 0.0, -1.0)
-    levels = np.concatenate([tail, [0.3, 0.5, 0.7], 1.0 - tail[::-1]])
-    components = [c for mixture in mixtures for c in mixture.components]
-    low, high = components[0].support()
-    ends = np.concatenate([c.ppf(levels) for c in components])
+    low, high = mixtures[0].components[0].support()
+    ends = np.concatenate([mixture._ends for mixture in mixtures])
     ends = ends[(ends > low) & (ends < high)]
     link, unlink, slope = _link((low, high))
     panels = np.unique(link(ends))
-    nodes, weights = np.polynomial.legendre.leggauss(order)
+    nodes, weights = _legendre(order)
     middle, half = 0.5 * (panels[1:] + panels[:-1]), 0.5 * np.diff(panels)
     x = unlink((middle[:, None] + half[:, None] * nodes).ravel())
     mass = (half[:, None] * weights).ravel()
     inside = (x > low) & (x < high)
     return x[inside], mass[inside] / slope(x[inside])
+
+
+@cache
+def _legendre(order: int) -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(order)
 
 
 Scale = Callable[[Array], Array]

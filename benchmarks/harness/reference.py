@@ -106,7 +106,8 @@ def find_reference(
 @lru_cache(maxsize=1)
 def _version() -> str:
     """A digest of the code that searches, families included: other code, another reference."""
-    own = [Path(__file__).parent / name for name in ("reference.py", "ascent.py", "judge.py")]
+    searching = ("reference.py", "ascent.py", "judge.py", "laws.py")
+    own = [Path(__file__).parent / name for name in searching]
     families = sorted(Path(scenarios.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in own + families)).hexdigest()[:16]
 

@@ -46,9 +46,11 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_defaul
 @app.command()
 def run(
     profile: Annotated[
-        str,
-        typer.Option(help="A ready-made plan: quick (minutes), standard (hours), full (days)."),
-    ] = "quick",
+        str | None,
+        typer.Option(
+            help="A ready-made plan: quick (minutes; the default), standard (hours), full (days).",
+        ),
+    ] = None,
     scenario: Annotated[
         list[str] | None,
         typer.Option(help="A scenario of the catalogue, or a TOML file. Repeat for more."),
@@ -64,22 +66,75 @@ def run(
     data_sets: Annotated[
         int | None, typer.Option(help="Data sets drawn from every scenario.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides every data set and start.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Decides every data set and start; 0 by default.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which a trial is given up; 600 by default."),
+    ] = None,
+    setup_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds that a fitter may take to prepare; 600 by default."),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="MB that a worker may hold; 4000 by default."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Trials at once, each in a process with one thread; by default one a core. "
+            "Use 1 where timings are the point.",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on the dask.distributed cluster there instead."),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A new or empty folder; otherwise one below results/runs/."),
+        typer.Option(
+            help="A new or empty folder, or that of an unfinished run to go on with; "
+            "otherwise a new one below results/runs/.",
+        ),
     ] = None,
 ) -> None:
     """Run fitters on scenarios, measure every fit, and write a report.
 
     Options that are given replace the profile's own. Every fitter meets the same data and
-    the same starts. A fitter that fails is a row in the results; the run goes on.
+    the same starts. A trial that fails, hangs, crashes or eats the memory is a row in the
+    results; the run goes on. Interrupted, it goes on with `run --out DIR`, and `status DIR`
+    says how far it came.
 
     Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
     """
     from benchmarks import commands
+    from benchmarks.harness.plan import Choices
 
-    commands.run(profile, scenario or [], fitter or [], start or [], restarts, data_sets, seed, out)
+    choices = Choices(
+        profile=profile,
+        scenarios=tuple(scenario or ()),
+        fitters=tuple(fitter or ()),
+        starts=tuple(start or ()),
+        restarts=restarts,
+        data_sets=data_sets,
+        seed=seed,
+        timeout=timeout,
+        setup_timeout=setup_timeout,
+        memory=memory,
+    )
+    commands.run(choices, out, workers, dask)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
+) -> None:
+    """Say what a run has done, what is left of it, what failed and why."""
+    from benchmarks import commands
+
+    commands.status(folder)
 
 
 @app.command()

@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-
+from benchmarks import terminal
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.harness.judgement import Judgement
-    from benchmarks.harness.plan import Cell, Plan
+    from benchmarks.harness.plan import Choices, Plan
+    from benchmarks.harness.run import Source
 
 
-def run(
-    profile: str,
-    scenarios: list[str],
-    fitters: list[str],
-    starts: list[str],
-    restarts: int | None,
-    data_sets: int | None,
-    seed: int,
-    out: Path | None,
-) -> None:
-    """Plan, run, judge, print the table, write the page and name it."""
-    from benchmarks.harness import plan as planning
-    from benchmarks.harness import run as running
+def run(choices: Choices, out: Path | None, workers: int | None, dask: str | None) -> None:
+    """Plan or take up again, run, judge, print the table, write the page and name it."""
+    from benchmarks.harness.journal import RUN, read_run
+    from benchmarks.harness.plan import Plan
 
-    plan = planning.make_plan(profile, scenarios, fitters, starts, restarts, data_sets, seed)
-    running.check_scenarios(plan)
-    stamp = datetime.now().strftime("%Y-%m-%dT%H%M%S")
-    folder = out if out is not None else Path("results") / "runs" / f"{stamp}-{profile}"
-    running.make_folder(folder)
-    _carry_out(plan, folder)
+    if out is not None and choices.nothing() and (out / RUN).is_file():
+        plan = Plan.of(read_run(out)["plan"])
+    else:
+        plan = choices.plan()
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers {workers}: it takes a whole number of at least 1")
+    if workers is not None and dask is not None:
+        raise UserError("--workers is for this machine; with --dask the cluster's threads decide")
+    if out is None:
+        stamp = datetime.now().strftime("%Y-%m-%dT%H%M%S")
+        out = Path("results") / "runs" / f"{stamp}-{plan.profile}"
+    _carry_out(plan, out, workers or _cores(), dask)
 
-    from benchmarks.harness.judgement import judge_folder
-
-    judgement = judge_folder(folder, _say)
-    _write_parquet(judgement.trials, folder / "trials.parquet")
+    judgement = _judged(out)
+    _write_parquet(judgement.trials, out / "trials.parquet")
     _print_judgement(judgement)
-    page = _write_page(judgement, folder / "report.html")
+    page = _write_page(judgement, out / "report.html")
     print(f"\nReport: {page}")
 
 
@@ -64,6 +53,14 @@ def judge(folder: Path) -> None:
     judgement = _judged(folder)
     _write_parquet(judgement.trials, folder / "trials.parquet")
     _print_judgement(judgement)
+
+
+def status(folder: Path) -> None:
+    """Print what a run has done, what is left, what failed and why."""
+    from benchmarks.harness.run import how_to_resume
+    from benchmarks.harness.status import status_of
+
+    terminal.show_status(status_of(folder), folder, how_to_resume(folder))
 
 
 def report(folder: Path, out: Path | None, figures: Path | None) -> None:
@@ -94,96 +91,84 @@ def check(spec: str) -> None:
     print(f"{spec} keeps the contract")
 
 
-def _carry_out(plan: Plan, folder: Path) -> None:
-    """Run with a progress line on a terminal, and a line for each cell elsewhere."""
-    from benchmarks.harness.run import run as carry_out
+def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None:
+    """Do what is left of the plan; an interruption says what is safe and how to go on."""
+    from benchmarks.harness.run import how_to_resume, in_workers, note_session, open_run
 
-    console = Console(stderr=True)
-    console.print(f"{plan.size()} trials into {folder}", highlight=False)
-    failures: dict[str, int] = {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("trials"),
-        TimeElapsedColumn(),
-        TextColumn("elapsed, about"),
-        TimeRemainingColumn(),
-        TextColumn("left {task.fields[failures]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=plan.size(), failures="")
+    source: Source = in_workers(plan, workers)
+    if dask is not None:
+        from benchmarks.harness.cluster import Cluster
 
-        def progress(cell: Cell, record: dict[str, Any] | None) -> None:
-            if record is None:
-                what = f"{cell.fitter} on {cell.scenario.name}"
-                if plan.data_sets > 1:
-                    what += f", data set {cell.data_set}"
-                bar.update(task, description=what)
-                if not console.is_terminal:
-                    console.print(f"  {what}: {len(cell.trials)} trials", highlight=False)
-                return
-            if record["outcome"] != "returned":
-                failures[record["outcome"]] = failures.get(record["outcome"], 0) + 1
-            told = ", ".join(f"{count} {name}" for name, count in failures.items())
-            bar.update(task, advance=1, failures=f"({told})" if told else "")
+        cluster = Cluster(dask)
+        source, workers = cluster.source(plan), cluster.threads
+    with open_run(plan, folder) as opened:
+        before, began = len(opened.done), time.monotonic()
+        if before == plan.size():
+            print(f"All {before} trials are in {folder} already", file=sys.stderr)
+            return
+        told = f"{plan.size()} trials into {folder}"
+        print(told + (f", {before} of them done" if before else ""), file=sys.stderr)
+        try:
+            with _terminable(), terminal.RunProgress(opened) as progress:
+                opened.carry_out(source, progress)
+        except BaseException:
+            safe = f"{len(opened.done)} of {plan.size()} trials are safe in {folder}"
+            print(f"{safe}; to go on: {how_to_resume(folder)}", file=sys.stderr)
+            raise
+        finally:
+            note_session(folder, began, workers, len(opened.done) - before)
 
-        carry_out(plan, folder, progress)
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within it a request to terminate, as a batch system sends, ends in good order too."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _judged(folder: Path) -> Judgement:
     from benchmarks.harness.judgement import judge_folder
 
-    judgement = judge_folder(folder, _say)
+    judgement = judge_folder(folder, terminal.say)
+    terminal.say("")
     if judgement.trials.empty:
         raise UserError(f"the run in {folder} has no trials yet: there is nothing to judge")
     return judgement
 
 
-def _say(what: str) -> None:
-    """Progress of what takes seconds, on a terminal alone."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
-
-
 def _print_judgement(judgement: Judgement) -> None:
     """The comparison, and what the reader must know of it."""
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
-    _print_table(judgement.trials)
+    terminal.show_comparison(judgement.trials)
     for note in judgement.notes:
         print(f"Note: {note}.")
 
 
-def _print_table(trials: pd.DataFrame) -> None:
-    """The comparison, one block a scenario, and the ranking over all of them."""
-    from benchmarks.harness.metrics import COLUMNS, KEYS, OVERALL, display, summarise
-
-    console = Console(width=None if sys.stdout.isatty() else 200)
-
-    def show(title: str, rows: pd.DataFrame, names: Iterable[str]) -> None:
-        table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
-        for name in names:
-            left = name in ("fitter", "start", "others")
-            justify: Literal["left", "right"] = "left" if left else "right"
-            table.add_column(COLUMNS[name][0], justify=justify, no_wrap=name != "others")
-        for row in rows.itertuples():
-            told = display(row)
-            table.add_row(*(told[name] for name in names))
-        console.print(table, highlight=False)
-
-    for scenario, block in summarise(trials).groupby("scenario", sort=False):
-        show(str(scenario), block, COLUMNS)
-    if trials["scenario"].nunique() > 1:
-        show("all scenarios together", summarise(trials, KEYS[1:]), OVERALL)
-
-
 def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
-    """Written beside and moved into place, so that a half-written table is never found."""
-    beside = path.with_suffix(".parquet.part")
-    trials.to_parquet(beside, index=False)
-    beside.replace(path)
+    """Whole, or not at all."""
+    from io import BytesIO
+
+    from benchmarks.harness.journal import replace_file
+
+    content = BytesIO()
+    trials.to_parquet(content, index=False)
+    try:
+        replace_file(path, content.getvalue())
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror}; make room for it") from error
 
 
 def _write_page(judgement: Judgement, path: Path) -> Path:

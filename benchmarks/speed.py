@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.harness.data import draw_sample
 from benchmarks.harness.plan import FITTERS
-from benchmarks.harness.run import draw_sample
 from fitters.spec import parse
 from fitters.starts import Start, policy
 from scenarios.scenario import load

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +45,33 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIXTUREBENCH_CACHE", str(tmp_path_factory.mktemp("references")))
         yield
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks", *arguments]
+
+
+def mixturebench(
+    *arguments: str, folder: Path | None = None, site: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The real command line, in ``folder``, with the packages in ``site`` installed."""
+    own = {"PYTHONPATH": str(site)} if site is not None else {}
+    return subprocess.run(
+        command(*arguments),
+        env={**os.environ, **own, **variables},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def install(package: Path, target: Path) -> Path:
+    """A package of the tests', installed by pip into a folder of its own."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    pip += ["--no-build-isolation", "--no-index", "--target", str(target), str(package)]
+    subprocess.run(pip, check=True, capture_output=True)
+    return target
 
 
 @pytest.fixture(params=sorted(PARAMETERS))

@@ -48,18 +48,15 @@ def test_honesty_is_a_confusion_matrix() -> None:
 
 def test_times_to_target_follow_the_trace() -> None:
     # n = 100, p = 2: excess = 100 (nll - reference).
-    trace = [[0.1, 1.0, 0.0], [0.2, 2.0, -0.95], [0.3, 3.0, -0.99995]]
+    points = [(0.1, 1.0, 0.0), (0.2, 2.0, -0.95), (0.3, 3.0, -0.99995)]
     trials = pd.DataFrame(
         [
             trial(restart=0, nll=-0.999995, seconds=0.5, evaluations=5.0),
             trial(restart=1, nll=np.nan, status="error"),
         ]
     )
-    records = [
-        {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "restart": 0, "trace": trace},
-        {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "restart": 1},
-    ]
-    table = aggregates.times_to_target(records, trials, {("s", 0): (100, 2)})
+    traces = {("s", 0, "f", "q", 0): points}
+    table = aggregates.times_to_target(traces, trials, {("s", 0): (100, 2)})
     first = table[table["restart"] == 0].set_index("target")["evaluations"].to_dict()
     assert first == {
         100.0: 1.0,  # excess 100 at the first point

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from tests.conftest import install, mixturebench
 
 PLUGIN = Path(__file__).parent / "plugin"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny plug-in package, installed by pip into a folder of its own."""
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    command += ["--no-build-isolation", "--no-index", "--target", str(target), str(PLUGIN)]
-    subprocess.run(command, check=True, capture_output=True)
-    return target
-
-
-def mixturebench(
-    *arguments: str, site: Path, folder: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        env={**os.environ, "PYTHONPATH": str(site)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The tiny plug-in package."""
+    return install(PLUGIN, tmp_path_factory.mktemp("site"))
 
 
 def test_plug_ins_are_listed(installed: Path) -> None:

@@ -16,10 +16,10 @@ from numpy.testing import assert_allclose
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.certificate import information_errors
+from benchmarks.harness.data import draw_sample
 from benchmarks.harness.judgement import judge_data_set
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, fault, find_reference, sketch
-from benchmarks.harness.run import draw_sample
 from scenarios.mixture import Mixture
 from scenarios.scenario import build, load
 
@@ -218,7 +218,7 @@ weights, rows = np.array([.4, .6]), np.array([[2., 9.], [11., 3.]])
 truth = judge.Judged("beta", np.array([.5, .5]), np.array([[2., 8.], [10., 3.]]))
 m = judge.Judged("beta", weights, rows)
 gap = m.coordinates() - truth.coordinates()
-print(judge.nll(m, x), judge.hellinger(m, truth), judge.kl(truth, m), judge.spurious(m, x, .02),
+print(judge.nll(m, x), *judge.divergences(truth, m), judge.spurious(m, x, .02),
       gap @ truth.information @ gap, judge.alignment(m, truth, truth.information))
 print(Mixture(family("beta"), weights, rows).log_density(x).mean())
 """

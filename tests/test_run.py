@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,18 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.harness.journal import number, numbers
+from benchmarks.harness.journal import number, numbers, read
 from benchmarks.harness.seeds import derive
-
-
-def mixturebench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.conftest import mixturebench
 
 
 def run(folder: Path, out: str, *arguments: str) -> pd.DataFrame:
@@ -57,12 +46,11 @@ def test_every_planned_trial_is_a_row(trials: pd.DataFrame) -> None:
 
 def test_facts_are_on_record(folder: Path, trials: pd.DataFrame) -> None:
     content = json.loads((folder / "first" / "run.json").read_text())
-    assert content["schema"] == 1
     assert content["versions"]["torch"].startswith("2.")
-    lines = (folder / "first" / "trials.jsonl").read_text().splitlines()
-    records = [json.loads(line) for line in lines]
+    _, records = read(folder / "first")
     assert len(records) == len(trials)
-    assert all(record["schema"] == 1 for record in records)
+    for line in (folder / "first" / "trials.jsonl").read_text().splitlines():
+        assert json.loads(line)["schema"] == content["schema"]
     judged = {"nll", "excess", "status", "hellinger", "parameter_error"}
     assert not any(judged & set(record) for record in records)
     for record in records:
@@ -118,9 +106,8 @@ def test_the_same_plan_gives_the_same_figures(folder: Path, trials: pd.DataFrame
 
 
 def test_every_fitter_meets_the_same_starts(folder: Path, trials: pd.DataFrame) -> None:
-    lines = (folder / "first" / "trials.jsonl").read_text().splitlines()
     starts: dict[tuple, set] = {}
-    for record in map(json.loads, lines):
+    for record in read(folder / "first")[1]:
         if "start_digest" in record:
             key = (record["scenario"], record["start"], record["restart"])
             starts.setdefault(key, set()).add((record["start_digest"], record["data_digest"]))
@@ -198,13 +185,18 @@ def test_an_old_run_can_be_reported_again(folder: Path, trials: pd.DataFrame) ->
         (["--profile", "quik"], ["did you mean 'quick'"]),
         (["--restarts", "0"], ["--restarts 0", "at least 1"]),
         (["--data-sets", "0"], ["--data-sets 0", "at least 1"]),
+        (["--workers", "0"], ["--workers 0", "at least 1"]),
+        (["--timeout", "0"], ["--timeout 0", "above 0"]),
+        (["--setup-timeout", "-1"], ["--setup-timeout -1", "above 0"]),
+        (["--memory", "nan"], ["--memory nan", "above 0"]),
+        (["--workers", "2", "--dask", "tcp://localhost:1"], ["--workers is for this machine"]),
         (["--scenario", "bad.toml"], ["bad", "not TOML"]),
         (["--scenario", "none.toml"], ["components"]),
         (["--scenario", "outside.toml"], ["outside", "2 of 3", "first: 0, 1"]),
         (["--scenario", "alike.toml"], ["all 3 observations are equal"]),
         (["--scenario", "few.toml"], ["3 observations", "5 parameters"]),
         (["--out", "held"], ["held is not empty", "file.txt"]),
-        (["--out", "held/file.txt/x"], ["held/file.txt/x can't be used"]),
+        (["--out", "held/file.txt/x"], ["held/file.txt/x can't be written to"]),
     ],
 )
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, arguments: list, words: list) -> None:

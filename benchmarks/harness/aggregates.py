@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.harness.metrics import CLOSE, wilson
+from benchmarks.harness.plan import TRIAL, Key, key_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,26 +79,23 @@ def honesty(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def times_to_target(
-    records: list[dict[str, Any]],
+    traces: Mapping[Key, list[tuple[float, float, float]]],
     trials: pd.DataFrame,
     problems: dict[tuple[str, int], tuple[int, int]],
 ) -> pd.DataFrame:
     """When each trial's trace first came within each excess target.
 
     One row for each (trial, target): ``seconds`` and ``evaluations``, infinite where the
-    target was never reached, as for a trial that failed. ``problems`` gives n and p of each
-    data set.
+    target was never reached, as for a trial that failed. ``traces`` hold (seconds, passes,
+    NLL) of each trial's iterates, by its key; ``problems`` n and p of each data set.
     """
     import pandas as pd
 
-    key = ["scenario", "data_set", "fitter", "start", "restart"]
-    judged = trials.set_index(key)
     rows = []
-    for record in records:
-        where = tuple(record[name] for name in key)
-        row = judged.loc[where]
-        n, parameters = problems[record["scenario"], record["data_set"]]
-        points = [tuple(map(float, point)) for point in record.get("trace", [])]
+    for row in trials.to_dict("records"):
+        where = key_of(row)
+        n, parameters = problems[row["scenario"], row["data_set"]]
+        points = list(traces.get(where, []))
         if np.isfinite(row["nll"]):
             points.append((float(row["seconds"]), float(row["evaluations"]), float(row["nll"])))
         elif row["status"] != "":  # what ended inadmissible never arrived anywhere
@@ -104,7 +103,7 @@ def times_to_target(
         for target in TARGETS:
             most = row["reference_nll"] + target * parameters / (2.0 * n)
             hit = next(((s, e) for s, e, nll in points if nll <= most), (np.inf, np.inf))
-            told = dict(zip(key, where, strict=True))
+            told = dict(zip(TRIAL, where, strict=True))
             rows.append({**told, "target": target, "seconds": hit[0], "evaluations": hit[1]})
     return pd.DataFrame(rows)
 

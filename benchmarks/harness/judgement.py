@@ -17,11 +17,11 @@ import numpy as np
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.journal import read
+from benchmarks.harness.plan import TRIAL, Plan
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, fault, find_reference
 from scenarios.errors import UserError
 from scenarios.mixture import Mixture
-from scenarios.scenario import build
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,8 @@ FACTS: dict[str, Any] = {
     "setup_seconds": np.nan,
     "start_seconds": np.nan,
     "start_evaluations": np.nan,
+    "peak_mb": np.nan,
+    "host": "",
 }
 
 
@@ -86,19 +88,19 @@ def judge_folder(folder: Path, progress: Callable[[str], None] = lambda what: No
     import pandas as pd
 
     run, records = read(folder)
-    plan = run["plan"]
+    plan = Plan.of(run["plan"])
+    records = plan.ordered(records)
     problems: dict[tuple[str, int], Problem] = {}
     references: dict[tuple[str, int], Reference] = {}
     rows, notes = [], []
-    for entry in plan["scenarios"]:
-        scenario = build(entry["name"], entry["content"], Path(entry["folder"]))
+    for scenario in plan.scenarios:
         for data_set in sorted({r["data_set"] for r in records if r["scenario"] == scenario.name}):
             key = (scenario.name, data_set)
             mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
-            problem = Problem.of(scenario, data_set, plan["seed"])
+            problem = Problem.of(scenario, data_set, plan.seed)
             progress(f"judging {scenario.name}, data set {data_set}")
             digest = problem.sample.digest()
-            if any(record["data_digest"] != digest for record in mine):
+            if any(record.get("data_digest", digest) != digest for record in mine):
                 raise UserError(
                     f"scenario {scenario.name!r}: the data drawn now are not those of the run "
                     "(digests differ): its file or the generator has changed; run again"
@@ -181,8 +183,7 @@ def status(excess: float, gain_left: float, posterior: dict[str, Any] | None) ->
 
 def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
     """A record's row, as far as it needs no reference; ``status`` is empty where one decides."""
-    names = ("scenario", "data_set", "fitter", "start", "restart")
-    row: dict[str, Any] = {name: record[name] for name in names}
+    row: dict[str, Any] = {name: record[name] for name in TRIAL}
     row |= {"status": record["outcome"], "message": record["message"]}
     row |= {"weights": None, "parameters": None, **FIGURES}
     row |= {name: record.get(name, default) for name, default in FACTS.items()}
@@ -203,11 +204,11 @@ def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
         row |= {"status": "spurious", "message": _joined(spike, record["message"])}
         # Where it would land is still worth knowing, if its likelihood can be computed.
         tame = bool(np.abs(fitted.parameters).max() < LARGEST_TAME)
-        return row | (_onward(fitted, problem) if tame else {})
+        return row | (_onward(fitted, problem, judge.nll(fitted, x)) if tame else {})
     row["nll"] = judge.nll(fitted, x)
     if not np.isfinite(row["nll"]):
         return row | {"status": "invalid", "message": "its likelihood of the data is zero"}
-    row |= {"status": "", **_onward(fitted, problem), **_errors(fitted, problem)}
+    row |= {"status": "", **_onward(fitted, problem, row["nll"]), **_errors(fitted, problem)}
     return row | _coverage(posterior.get("quantiles"), fitted, problem)
 
 
@@ -216,15 +217,22 @@ def _wrong_number(fitted: judge.Judged, problem: Problem) -> str | None:
     return None if got == asked else f"it has {got} components, and {asked} were asked for"
 
 
-def _onward(fitted: judge.Judged, problem: Problem) -> dict[str, float]:
-    """Where the yardstick's own ascent lands from here, and the excess gained on the way."""
+def _onward(fitted: judge.Judged, problem: Problem, nll: float) -> dict[str, float]:
+    """Where the yardstick's own ascent lands from here, and the excess gained on the way.
+
+    The ascent's own likelihoods do where at this mixture they are what the judge found.
+    """
+    n = problem.sample.size
     start = Mixture(problem.sample.family, fitted.weights, fitted.parameters)
     with np.errstate(all="ignore"):
-        top = ascend(problem.sample, start).mixture
-    landed = judge.nll(
-        judge.Judged(fitted.family, top.weights, top.parameters), problem.observations
-    )
-    gained = (judge.nll(fitted, problem.observations) - landed) * problem.sample.size
+        top = ascend(problem.sample, start)
+        gained = top.log_likelihood - problem.sample.log_likelihood(start)
+        agreed = abs(top.log_likelihood - gained + n * nll) <= BETTER * 1e-3
+    landed = nll - gained / n
+    if not agreed:
+        there = judge.Judged(fitted.family, top.mixture.weights, top.mixture.parameters)
+        landed = judge.nll(there, problem.observations)
+        gained = (nll - landed) * n
     return {"optimum": landed, "gain_left": max(0.0, 2.0 * gained / fitted.size)}
 
 
@@ -258,10 +266,8 @@ def _errors(fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
     if problem.truth is None:
         return {"no_error_because": problem.why_no_error}
     truth = problem.truth
-    figures: dict[str, Any] = {
-        "hellinger": judge.hellinger(fitted, truth),
-        "kl": judge.kl(truth, fitted),
-    }
+    hellinger, kl = judge.divergences(truth, fitted)
+    figures: dict[str, Any] = {"hellinger": hellinger, "kl": kl}
     if problem.why_no_error:
         return figures | {"no_error_because": problem.why_no_error}
     aligned = fitted.permuted(judge.alignment(fitted, truth, truth.information))

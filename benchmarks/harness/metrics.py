@@ -59,7 +59,10 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
         count = len(group)
         converged = int(group["status"].isin(GOOD).sum())
         low, high = rate_interval(group)
-        setup = group.groupby(["scenario", "data_set"])["setup_seconds"].first()
+        # A worker tells each of its trials the same setup; a cell may have needed several.
+        setup = group.groupby(["scenario", "data_set"])["setup_seconds"].agg(
+            lambda told: told.dropna().unique().sum()
+        )
         spent = group["seconds"].sum() + group["start_seconds"].sum() + setup.sum()
         passes = group["evaluations"].sum() + group["start_evaluations"].sum()
         rows.append(

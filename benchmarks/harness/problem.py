@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import judge
-from benchmarks.harness.run import draw_sample
+from benchmarks.harness.data import draw_sample
+from benchmarks.harness.laws import Array
+from benchmarks.harness.plan import Record
+from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 from scenarios.scenario import Scenario
 
@@ -26,7 +31,7 @@ class Problem:
     """Why parameters can't be compared with the truth; empty where they can."""
 
     @property
-    def observations(self) -> judge.Array:
+    def observations(self) -> Array:
         """The data, (n,)."""
         return self.sample.observations
 
@@ -34,6 +39,33 @@ class Problem:
     def floor(self) -> float:
         """The least admissible spread of a component, relative to the sample's."""
         return self.scenario.specification.spread_floor
+
+    def trace(self, record: Record) -> list[tuple[float, float, float]]:
+        """(seconds, passes, NLL) of each iterate that a trial left on record."""
+        return [
+            (float(seconds), float(passes), self._nll(weights, parameters))
+            for seconds, passes, weights, parameters in record.get("trace", [])
+        ]
+
+    def _nll(self, weights: list[Any], parameters: list[Any]) -> float:
+        """By the sample's kernel, ten times faster than scipy, where the two agree."""
+        name = self.scenario.family.name
+        told = judge.Judged.of(name, weights, parameters)
+        if not self._kernel_agrees or told.problem() is not None:
+            return judge.nll(told, self.observations)
+        mixture = Mixture(self.sample.family, told.weights, told.parameters)
+        return -self.sample.log_likelihood(mixture) / self.sample.size
+
+    @cached_property
+    def _kernel_agrees(self) -> bool:
+        """Whether the kernel can be believed: a wrong one is wrong wherever it is tried."""
+        rows = np.stack([self.scenario.family.moment_estimate(self.observations)] * 2)
+        rows[1] *= 1.1
+        kernel = self.sample.log_likelihood(Mixture(self.sample.family, np.full(2, 0.5), rows))
+        told = judge.nll(
+            judge.Judged(self.scenario.family.name, np.full(2, 0.5), rows), self.observations
+        )
+        return bool(abs(-kernel / self.sample.size - told) <= 1e-9 * max(1.0, abs(told)))
 
     @classmethod
     def of(cls, scenario: Scenario, data_set: int, seed: int) -> Problem:
@@ -61,7 +93,7 @@ def worst_standard_error(truth: judge.Judged, n: int) -> float:
     return float(np.max(np.sqrt(variances) / _units(truth)))
 
 
-def _units(truth: judge.Judged) -> judge.Array:
+def _units(truth: judge.Judged) -> Array:
     """One for each coordinate; for a location, its component's spread."""
     table = np.ones(truth.parameters.shape)
     for j in truth.locations:

@@ -1,101 +1,132 @@
-"""Carry a plan out: every trial becomes one record of facts, whatever the fitter does."""
+"""Carry a plan out into a folder, or go on where it was left."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import SCHEMA, judge
-from benchmarks.harness.journal import RUN, Journal, number, numbers
-from benchmarks.harness.plan import Cell, Plan
-from benchmarks.harness.posterior import summarise_posterior
-from benchmarks.harness.seeds import derive
+from benchmarks.harness import SCHEMA
+from benchmarks.harness.data import check_data
+from benchmarks.harness.journal import PART, RUN, Journal, read_run, write_run
+from benchmarks.harness.plan import Cell, Key, Plan, Record, key_of
+from benchmarks.harness.supervisor import Supervisor
 from fitters import CONTRACT
-from fitters.base import Fit, Fitter, Prepared
-from fitters.spec import parse
-from fitters.starts import Start, policy
 from scenarios.errors import UserError
-from scenarios.mixture import Mixture
-from scenarios.sample import Sample
-from scenarios.scenario import Scenario
 
 PACKAGES = (
     "mixturebench", "numpy", "scipy", "torch", "pytorch-lightning", "pymc", "nutpie", "arviz",
     "pandas",
 )  # fmt: skip
 
-Progress = Callable[[Cell, dict[str, Any] | None], None]
-"""Called with a cell as it begins (None), and with each of its records."""
+Source = Callable[[Iterable[Cell]], Generator[Record | None, None, None]]
+"""Carries cells out: yields records as they come, and None when a while has passed."""
 
 
-def make_folder(folder: Path) -> None:
-    """Make a run's folder; ``UserError`` if it holds anything or can't be written."""
+class Run:
+    """A plan in its folder, open for writing: what is done, and what is left to do."""
+
+    def __init__(self, plan: Plan, folder: Path, journal: Journal) -> None:
+        self.plan, self.folder, self._journal = plan, folder, journal
+        self.done: dict[Key, Record] = {key_of(record): record for record in journal.records}
+        self._digests: dict[tuple[str, int], str] = {}
+
+    def left(self) -> list[Cell]:
+        """The cells that are not complete, each with the trials that are left of it."""
+        cells = (cell.left(self.done) for cell in self.plan.cells())
+        return [cell for cell in cells if cell.trials]
+
+    def carry_out(self, source: Source, progress: Callable[[Record], None]) -> None:
+        """Have ``source`` do what is left, and journal every record as it comes.
+
+        Raises ``UserError`` where the disk takes no more, or where two machines draw
+        different data; what is on record by then stays.
+        """
+        cells = self.left()
+        expected = {key for cell in cells for key in cell.trial_keys()}
+        with closing(source(cells)) as records:
+            for record in records:
+                if record is None:
+                    self._write(None)
+                    continue
+                key = key_of(record)
+                if key in self.done or key not in expected:
+                    continue  # done again elsewhere: the first to come counts
+                self._check_digest(record)
+                self._write(record)
+                self.done[key] = record
+                progress(record)
+
+    def _write(self, record: Record | None) -> None:
+        """Append a record, or see that the earlier ones reach the disk."""
+        try:
+            self._journal.sync() if record is None else self._journal.append(record)
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} can't be written to: {error.strerror}; make room there"
+            ) from error
+
+    def _check_digest(self, record: Record) -> None:
+        """All trials on one data set must have met the same numbers."""
+        digest, where = record.get("data_digest"), (record["scenario"], record["data_set"])
+        if digest is not None and self._digests.setdefault(where, digest) != digest:
+            raise UserError(
+                f"scenario {where[0]!r}, data set {where[1]}: {record['host']} drew other data "
+                "than the rest of the run (digests differ): install the same versions everywhere"
+            )
+
+
+@contextmanager
+def open_run(plan: Plan, folder: Path) -> Iterator[Run]:
+    """Begin ``plan`` in a new or empty folder, or go on with it where it was left.
+
+    Raises ``UserError`` if the folder holds anything else, another plan, or can't be
+    written; or if the data are unfit, or not those that the run began with.
+    """
+    held = _held(folder)
+    if held is not None:
+        _check_same(plan, held, folder)
+    digests = check_data(plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = next(folder.iterdir(), None)
+        if held is None:
+            write_run(folder, {"schema": SCHEMA, "plan": plan.content(), **provenance()})
+        journal = Journal(folder)
     except OSError as error:
-        raise UserError(f"--out {folder} can't be used: {error.strerror or error}") from error
-    if held is not None:
-        raise UserError(
-            f"--out {folder} is not empty (it holds {held.name}): name a new or an empty folder"
-        )
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"--out {folder} can't be written to: name another folder")
+        raise UserError(f"--out {folder} can't be written to: {error.strerror or error}") from error
+    with journal:
+        for record in journal.records:
+            first = digests[record["scenario"]] if record["data_set"] == 0 else None
+            if first is not None and record.get("data_digest", first) != first:
+                raise UserError(
+                    f"scenario {record['scenario']!r}: its data have changed since the run in "
+                    f"{folder} began (digests differ): name another folder"
+                )
+        yield Run(plan, folder, journal)
 
 
-def check_scenarios(plan: Plan) -> None:
-    """Draw the first data set of every scenario, so that bad data is said before the run."""
-    for scenario in plan.scenarios:
-        sample = draw_sample(scenario, 0, plan.seed)
-        if sample.observations.min() == sample.observations.max():
-            raise UserError(
-                f"scenario {scenario.name!r}: all {sample.size} observations are equal, so there "
-                "is nothing to fit: check the column"
-            )
-        size = scenario.components * (1 + len(sample.family.parameters)) - 1
-        if sample.size < size:
-            raise UserError(
-                f"scenario {scenario.name!r} has {sample.size} observations for {size} "
-                "parameters: fit fewer components, or give more data"
-            )
+def in_workers(plan: Plan, count: int) -> Source:
+    """Carry cells out on this machine, in ``count`` workers at once."""
+
+    def source(cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
+        supervisor = Supervisor(plan.limits, count)
+        try:
+            yield from supervisor.run(cells)
+        finally:
+            supervisor.close()
+
+    return source
 
 
-def run(plan: Plan, folder: Path, progress: Progress) -> None:
-    """Carry out ``plan`` into ``folder``, which ``make_folder`` made."""
-    content = {"schema": SCHEMA, "plan": plan.content(), **provenance()}
-    (folder / RUN).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    samples: dict[tuple[str, int], Sample] = {}
-    prepared: tuple[tuple[Any, ...], Prepared] | None = None
-    with Journal(folder) as journal:
-        for cell in plan.cells():
-            key = (cell.scenario.name, cell.data_set)
-            if key not in samples:
-                samples[key] = draw_sample(cell.scenario, cell.data_set, plan.seed)
-            progress(cell, None)
-            shape = (cell.fitter, cell.scenario.family.name, cell.scenario.components)
-            bench = _Bench(cell, samples[key], plan.seed)
-            bench.prepare(prepared[1] if prepared and prepared[0] == shape else None)
-            prepared = (shape, bench.prepared) if bench.prepared else None
-            for start, restart in cell.trials:
-                record = bench.trial(start, restart)
-                journal.append(record)
-                progress(cell, record)
-
-
-def draw_sample(scenario: Scenario, data_set: int, seed: int) -> Sample:
-    """The sample of one data set; ``UserError`` names the scenario if its data are unfit."""
-    drawn_with = derive("data", seed, scenario.digest(), data_set)
-    try:
-        return Sample.of(scenario.observations(data_set, drawn_with), scenario.family)
-    except UserError as error:
-        raise UserError(f"scenario {scenario.name!r}: {error}") from error
+def how_to_resume(folder: Path) -> str:
+    """The command that goes on with a run."""
+    return f"mixturebench run --out {folder}"
 
 
 def provenance() -> dict[str, Any]:
@@ -114,143 +145,63 @@ def provenance() -> dict[str, Any]:
     return {"contract": CONTRACT, "begun": begun, "versions": versions, "machine": machine}
 
 
-class Observer:
-    """Notes clock and passes at log-spaced iterates, and copies the mixture there."""
-
-    growth = 1.2  # 64 points reach some 40,000 passes
-
-    def __init__(self, sample: Sample) -> None:
-        self.sample, self.next = sample, 0.0
-        self.points: list[tuple[float, float, Mixture]] = []
-        self.began = time.perf_counter()
-
-    def __call__(self, copy: Callable[[], Mixture]) -> None:
-        """Keep a copy if the next point is due."""
-        passes = self.sample.evaluations
-        if passes < self.next:
-            return
-        self.points.append((time.perf_counter() - self.began, passes, copy()))
-        self.next = max(passes + 1.0, passes * self.growth)
-
-
-class _Bench:
-    """One cell's fitter, made ready or not, and its trials."""
-
-    def __init__(self, cell: Cell, sample: Sample, seed: int) -> None:
-        self.cell, self.sample, self.seed = cell, sample, seed
-        self.data_digest, self.scenario_digest = sample.digest(), cell.scenario.digest()
-        self.fitter: Fitter = parse(cell.fitter)
-        self.prepared: Prepared | None = None
-        self.setup_seconds = 0.0
-        self.why_not: tuple[str, str] | None = None  # (outcome, message) of every trial
-
-    def prepare(self, earlier: Prepared | None) -> None:
-        """Rebind what was prepared for an earlier cell of the same shape, or prepare anew."""
-        family, components = self.sample.family, self.cell.scenario.components
-        reason = self.fitter.supports(family, components)
-        if reason is not None:
-            self.why_not = ("unsupported", reason)
-            return
-        began = time.perf_counter()
-        try:
-            self.prepared = earlier.rebind(self.sample) if earlier is not None else None
-            if self.prepared is None:
-                self.prepared = self.fitter.prepare(self.sample, family, components)
-        except Exception as error:  # a fitter may raise anything: it is a row, not our end
-            self.why_not = ("error", f"prepare: {type(error).__name__}: {error}")
-        self.setup_seconds = time.perf_counter() - began
-
-    def trial(self, start_name: str, restart: int) -> dict[str, Any]:
-        """One trial's record of facts."""
-        scenario, sample = self.cell.scenario, self.sample
-        record: dict[str, Any] = {
-            "schema": SCHEMA,
-            "scenario": scenario.name,
-            "data_set": self.cell.data_set,
-            "fitter": self.cell.fitter,
-            "start": start_name,
-            "restart": restart,
-            "data_digest": self.data_digest,
-            "setup_seconds": self.setup_seconds,
-            "counted_by": self.fitter.counted_by,
-        }
-        start_policy = policy(start_name)
-        reason = start_policy.supports(sample.family, scenario.components)
-        if reason is not None:
-            return record | {"outcome": "unsupported", "message": reason}
-        if self.why_not is not None:
-            return record | dict(zip(("outcome", "message"), self.why_not, strict=True))
-        where = (self.seed, self.scenario_digest, self.cell.data_set, restart)
-        start_seed = restart if start_policy.seed_is_restart else derive("start", *where)
-        sample.evaluations, began = 0.0, time.perf_counter()
-        try:
-            start = Start.of(start_policy, sample, scenario.components, start_seed)
-        except Exception as error:
-            message = f"start: {type(error).__name__}: {error}"
-            return record | {"outcome": "error", "message": message}
-        record |= {
-            "start_seconds": time.perf_counter() - began,
-            "start_evaluations": sample.evaluations,
-            "start_digest": judge.digest(start.mixture.weights, start.mixture.parameters),
-        }
-        return record | self._fit(start, derive("fit", *where))
-
-    def _fit(self, start: Start, seed: int) -> dict[str, Any]:
-        sample = self.sample
-        assert self.prepared is not None
-        sample.evaluations = 0.0
-        observer = Observer(sample)
-        cpu, began = time.process_time(), time.perf_counter()
-        try:
-            fit = self.prepared.fit(start, seed, observer)
-            outcome = _returned(fit) if isinstance(fit, Fit) else _garbage(fit)
-        except Exception as error:
-            fit, outcome = (
-                None,
-                {
-                    "outcome": "error",
-                    "message": f"{type(error).__name__}: {error}"[:2000],
-                },
-            )
-        outcome["seconds"] = time.perf_counter() - began
-        outcome["cpu_seconds"] = time.process_time() - cpu
-        passes = sample.evaluations
-        if fit is not None and self.fitter.counted_by == "fitter" and "evaluations" in outcome:
-            passes = outcome["evaluations"]
-        outcome["evaluations"] = passes
-        # The clock has stopped: what follows is the harness's own work on what it was given.
-        try:
-            outcome["trace"] = [
-                [seconds, number(done), number(_nll(sample, mixture))]
-                for seconds, done, mixture in observer.points
-            ]
-            if fit is not None and getattr(fit, "posterior", None) is not None:
-                outcome["posterior"] = summarise_posterior(fit.posterior, sample)
-        except Exception as error:
-            message = f"its trace or posterior is unusable: {type(error).__name__}: {error}"
-            outcome |= {"outcome": "error", "message": message[:2000]}
-        return outcome
-
-
-def _nll(sample: Sample, mixture: Mixture) -> float:
-    plain = judge.Judged(sample.family.name, mixture.weights, mixture.parameters)
-    return judge.nll(plain, sample.observations)
-
-
-def _returned(fit: Fit) -> dict[str, Any]:
-    return {
-        "outcome": "returned",
-        "weights": numbers(fit.mixture.weights.tolist()),
-        "parameters": numbers(fit.mixture.parameters.tolist()),
-        "claimed": None if fit.converged is None else bool(fit.converged),
-        "iterations": int(fit.iterations),
-        "evaluations": float(fit.evaluations),
-        "message": str(fit.message)[:2000],
+def note_session(folder: Path, began: float, workers: int, done: int) -> None:
+    """Add to ``run.json`` how long this process was at it, with which versions."""
+    run = read_run(folder)
+    session = {
+        **provenance(),
+        "seconds": time.monotonic() - began,
+        "workers": workers,
+        "trials": done,
     }
+    with suppress(OSError):  # a full disk has been told of already
+        write_run(folder, {**run, "sessions": [*run.get("sessions", []), session]})
 
 
-def _garbage(value: object) -> dict[str, Any]:
-    return {
-        "outcome": "error",
-        "message": f"the fitter returned a {type(value).__name__}, not a Fit",
-    }
+def _held(folder: Path) -> dict[str, Any] | None:
+    """The run that a folder holds, None if it is new or empty; ``UserError`` for all else."""
+    try:
+        inside = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise UserError(f"--out {folder} can't be used: {error.strerror or error}") from error
+    if RUN in inside:
+        return read_run(folder)
+    others = [name for name in inside if not name.endswith(PART)]  # a first write cut short
+    if others:
+        raise UserError(
+            f"--out {folder} is not empty (it holds {others[0]}): name a new or an empty folder"
+        )
+    return None
+
+
+def _check_same(plan: Plan, held: dict[str, Any], folder: Path) -> None:
+    differing = differences(held["plan"], plan.content())
+    if held["contract"] != CONTRACT:
+        differing.append(f"contract {held['contract']}, not {CONTRACT}")
+    if differing:
+        raise UserError(
+            f"--out {folder} holds a run of another plan ({'; '.join(differing)}): name another "
+            f"folder, or go on with that run: {how_to_resume(folder)}"
+        )
+
+
+def differences(held: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """What a plan that is held has otherwise than the one asked for, in words."""
+    told = []
+    for name in ("seed", "data_sets"):
+        if held[name] != asked[name]:
+            told.append(f"{name} {held[name]}, not {asked[name]}")
+    for name in ("fitters", "starts"):
+        if held[name] != asked[name]:
+            told.append(f"{name} {', '.join(held[name])}, not {', '.join(asked[name])}")
+    for name in ("restarts", "limits"):
+        for key in held[name].keys() & asked[name].keys():
+            if held[name][key] != asked[name][key]:
+                told.append(f"{name} {key} {held[name][key]}, not {asked[name][key]}")
+    old, new = ({s["name"]: s["content"] for s in plan["scenarios"]} for plan in (held, asked))
+    if list(old) != list(new):
+        told.append(f"scenarios {', '.join(old)}, not {', '.join(new)}")
+    told += [
+        f"scenario {name} was another" for name in old if new.get(name, old[name]) != old[name]
+    ]
+    return told

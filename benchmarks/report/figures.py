@@ -99,7 +99,7 @@ def trace_figure(
         counts: dict[str, int] = {}
         for record in records:
             status, reference, final = statuses[record["start"], record["restart"]]
-            points = [(max(float(p), 0.7), float(v)) for _, p, v in record["trace"]]
+            points = [(max(p, 0.7), nll) for _, p, nll in problem.trace(record)]
             if np.isfinite(final):
                 points.append((max(float(record["evaluations"]), 0.7), final))
             passes, values = np.array(points).T

@@ -1,0 +1,96 @@
+"""Fitters that do what no fitter should, so that a run can be seen to outlive them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from fitters.base import Fit, Fitter, Prepared
+from scenarios.families import Family
+
+
+@dataclass(frozen=True)
+class Hostile(Fitter):
+    """Misbehaves as ``how`` says, in every fit or, ``slow_setup``, before the first."""
+
+    name = "hostile"
+    how: Literal[
+        "raises", "interrupts", "garbage", "sleeps", "allocates", "exits", "ends", "segfaults",
+        "forks", "returns_twice", "detaches", "prints", "closes", "slow_setup", "slow",
+    ] = "raises"  # fmt: skip
+    seconds: float = 3600.0
+    """How long to sleep, where it sleeps."""
+
+    def prepare(self, sample: Any, family: Family, components: int) -> Prepared:
+        if self.how == "slow_setup":
+            time.sleep(self.seconds)
+        return _Prepared(self, sample)
+
+
+class _Prepared(Prepared):
+    def __init__(self, fitter: Hostile, sample: Any) -> None:
+        self.fitter, self.sample = fitter, sample
+
+    def fit(self, start: Any, seed: int, observe: Any) -> Any:
+        answer = getattr(self, self.fitter.how, lambda: None)()
+        self.sample.log_likelihood(start.mixture)
+        return answer or Fit(start.mixture, None, 0, 1.0)
+
+    def raises(self) -> None:
+        raise OSError("no space in my head")
+
+    def interrupts(self) -> None:
+        raise KeyboardInterrupt
+
+    def garbage(self) -> object:
+        return {"mixture": "of feelings"}
+
+    def sleeps(self) -> None:
+        time.sleep(self.fitter.seconds)
+
+    def slow(self) -> None:
+        time.sleep(self.fitter.seconds)
+
+    def allocates(self) -> None:
+        held = []
+        while True:
+            held.append(bytearray(b"x" * 20_000_000))
+            time.sleep(0.005)
+
+    def exits(self) -> None:
+        os._exit(7)
+
+    def ends(self) -> None:
+        print("I've had enough", file=sys.stderr)
+        os.abort()
+
+    def segfaults(self) -> None:
+        ctypes.string_at(0)
+
+    def forks(self) -> None:
+        if os.fork() == 0:
+            time.sleep(self.fitter.seconds)
+        time.sleep(self.fitter.seconds)
+
+    def returns_twice(self) -> None:
+        os.fork()
+
+    def detaches(self) -> None:
+        # The child leaves the process group: killing that is not enough.
+        sleep = [sys.executable, "-c", f"import time; time.sleep({self.fitter.seconds})"]
+        subprocess.Popen(sleep, start_new_session=True)
+        time.sleep(self.fitter.seconds)
+
+    def prints(self) -> None:
+        print("x" * 1_000_000)
+        os.write(1, b"y" * 1_000_000)
+        print("z" * 1_000_000, file=sys.stderr)
+
+    def closes(self) -> None:
+        os.closerange(0, 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from scenarios.families import ExponentialFamily, Family, families, family
 from scenarios.mixture import Mixture
@@ -28,6 +29,21 @@ EXPONENTIAL = [n for n, cls in families().items() if issubclass(cls, Exponential
 
 def components(name: str, count: int = 3) -> np.ndarray:
     return np.array(PARAMETERS[name][:count])
+
+
+SCIPY = {
+    "beta": stats.beta,
+    "normal": stats.norm,
+    "lognormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
+    "gamma": lambda shape, rate: stats.gamma(shape, scale=1.0 / rate),
+    "weibull": lambda shape, scale: stats.weibull_min(shape, scale=scale),
+    "student_t": stats.t,
+}
+
+
+def frozen(name: str) -> list:
+    """scipy's own distributions, with their own names for the parameters."""
+    return [SCIPY[name](*row) for row in components(name)]
 
 
 def mixture(name: str, count: int = 3) -> Mixture:

@@ -7,16 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from benchmarks.harness.judge import Judged
 from scenarios.families import ExponentialFamily, Family, SupportError, families, family
-from tests.conftest import PARAMETERS, components, differences
+from tests.conftest import PARAMETERS, components, differences, frozen
 
 LEVELS = np.array([1e-6, 0.01, 0.3, 0.5, 0.9, 1.0 - 1e-6])
-
-
-def frozen(name: str) -> list:
-    """The same components as scipy.stats distributions."""
-    return Judged(name, np.full(3, 1 / 3), components(name)).components
 
 
 def points(name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from benchmarks.harness import judge, metrics
 from benchmarks.harness.judgement import status
 from benchmarks.harness.problem import worst_standard_error
 from scenarios.scenario import load, names
-from tests.conftest import PARAMETERS, WEIGHTS, mixture
+from tests.conftest import PARAMETERS, WEIGHTS, frozen, mixture
 
 DRAWN = [name for name in names() if load(name).truth is not None]
 
@@ -37,7 +37,7 @@ def test_nll_is_the_mean_over_the_data(name: str) -> None:
     m = mixture(name)
     x = m.sample(np.random.default_rng(0), 200)
     own = judge.Judged(name, m.weights, m.parameters)
-    density = sum(w * np.exp(c.logpdf(x)) for w, c in zip(WEIGHTS, own.components, strict=True))
+    density = sum(w * f.pdf(x) for w, f in zip(WEIGHTS, frozen(name), strict=True))
     assert judge.nll(own, x) == pytest.approx(-np.log(density).mean(), rel=1e-9)
 
 

@@ -12,8 +12,9 @@ from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Observe, Prepared
 from fitters.quiet import quiet
+from fitters.sketching import Bins, affine_basis, seen, unsketchable
 from fitters.starts import Start
-from scenarios.families import Family
+from scenarios.families import ExponentialFamily, Family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
@@ -63,19 +64,32 @@ class Gradient(Fitter):
     patience: Annotated[int, Field(ge=1)] = 20
     accelerator: str = "cpu"
     """Lightning's accelerator: cpu, gpu, mps, auto."""
+    bins: Bins = 0
+    """Learn from a sketch of so many rows, taken whole; 0: from all the data."""
+
+    def supports(self, family: Family, components: int) -> str | None:
+        """Any family; a sketch only whole, and of an exponential family."""
+        if self.bins and self.batch_size:
+            return "a sketch is one batch: leave out bins or batch_size"
+        return unsketchable(family, self.bins)
 
     def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
         """Import Lightning, and move the data into a tensor."""
         import torch
 
         dtype = getattr(torch, self.precision)
-        data = torch.from_numpy(sample.observations).to(dtype)
+        looked_at, basis, x = seen(sample, self.bins), None, sample.observations
+        if looked_at is not sample:
+            assert isinstance(looked_at.family, ExponentialFamily)
+            x, carried = affine_basis(looked_at, looked_at.family)
+            basis = torch.from_numpy(carried).to(dtype)
+        data = torch.tensor(x, dtype=dtype)
         # Rounding to float32 may land on an end of the support, where there is no density.
         low, high = (torch.tensor(end, dtype=dtype) for end in family.support)
         data = data.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
         with quiet(*TALKATIVE):
             _module_class()
-        return _PreparedGradient(self, sample, data)
+        return _PreparedGradient(self, looked_at, data, basis)
 
 
 @plain_dataclass(frozen=True)
@@ -83,6 +97,8 @@ class _PreparedGradient(Prepared):
     fitter: Gradient
     sample: Sample
     data: torch.Tensor
+    basis: torch.Tensor | None
+    """Of a sketch, whose data are a few nodes: it carries log densities from them to all rows."""
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
         import pytorch_lightning as pl
@@ -128,6 +144,7 @@ def _module_class() -> Any:
             self.losses: list[float] = []
             self.epoch_losses: list[torch.Tensor] = []
             dtype = prepared.data.dtype
+            self.basis, self.counts = prepared.basis, torch.tensor(self.sample.counts, dtype=dtype)
             kinds = [parameter.kind for parameter in self.family.parameters]
             unit = torch.tensor([1.0 if k == "shape" else self.family.scale for k in kinds])
             shift = torch.tensor([self.family.centre if k == "location" else 0.0 for k in kinds])
@@ -148,13 +165,23 @@ def _module_class() -> Any:
         def training_step(self, batch: torch.Tensor) -> torch.Tensor:
             """The mean negative log likelihood of a batch."""
             components = self.family.torch_distribution(self.parameters_usual())
+            self.sample.count(
+                len(self.counts if self.basis is not None else batch) / self.sample.size
+            )
+            if self.basis is not None:
+                joint = components.log_prob(batch[:, None]).T @ self.basis
+                joint = joint + torch.log_softmax(self.logits, dim=0)[:, None]
+                total = self.counts @ torch.logsumexp(joint, dim=0)
+                return self.noted(-total / self.sample.size)
             weights = torch.distributions.Categorical(logits=self.logits)
             mixture = torch.distributions.MixtureSameFamily(
                 weights, components, validate_args=False
             )
-            loss = -mixture.log_prob(batch).mean()
+            return self.noted(-mixture.log_prob(batch).mean())
+
+        def noted(self, loss: torch.Tensor) -> torch.Tensor:
+            """The loss, kept for the epoch's mean."""
             self.epoch_losses.append(loss.detach())
-            self.sample.count(len(batch) / self.sample.size)
             return loss
 
         def on_train_epoch_end(self) -> None:

@@ -17,6 +17,7 @@ from fitters.base import Fit, Fitter, Observe, Prepared
 from fitters.pymc_model import build_model, inside, model_data, unconstrained
 from fitters.quiet import quiet
 from fitters.relabelling import relabel
+from fitters.sketching import Bins, seen, unsketchable
 from fitters.starts import Start
 from scenarios.families import Family
 from scenarios.mixture import Mixture
@@ -50,25 +51,31 @@ class MCMC(Fitter):
     weight_concentration: Annotated[float, Field(gt=0)] = 1.0
     positive_sd: Annotated[float, Field(gt=0)] = 1.5
     location_sd: Annotated[float, Field(gt=0)] = 3.0
+    bins: Bins = 0
+    """Sample on a sketch of so many rows; 0: on all the data. One compiled model then does
+    for data of any size."""
 
     def supports(self, family: Family, components: int) -> str | None:
         """Any family, given two components and a sampler that can run."""
         if components < 2:
             return "with one component there are no weights to sample: use direct or em"
         if self._sampler() == "nutpie":
-            return None if find_spec("nutpie") else "nutpie is not installed: use sampler=pymc"
+            if not find_spec("nutpie"):
+                return "nutpie is not installed: use sampler=pymc"
+            return unsketchable(family, self.bins)
         if not (shutil.which("g++") or shutil.which("clang++")):
             return (
                 "PyMC's own sampler needs a C++ compiler (an evaluation takes a second without): "
                 "install g++ or clang++, or nutpie"
             )
-        return None
+        return unsketchable(family, self.bins)
 
     def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
         """Build the model and compile its density and gradient."""
         import pymc as pm
 
-        model = build_model(sample, components, self)
+        looked_at = seen(sample, self.bins)
+        model = build_model(looked_at, components, self)
         sampler = self._sampler()
         if sampler == "nutpie":
             import nutpie
@@ -78,7 +85,7 @@ class MCMC(Fitter):
         else:
             with quiet(*TALKATIVE), model:
                 compiled = pm.NUTS()
-        return _PreparedMCMC(self, sampler, sample, components, model, compiled)
+        return _PreparedMCMC(self, sampler, looked_at, components, model, compiled)
 
     def _sampler(self) -> str:
         if self.sampler != "auto":
@@ -126,10 +133,12 @@ class _PreparedMCMC(Prepared):
             f"{self.sampler}: {len(starts)} x {self.fitter.draws} draws after "
             f"{self.fitter.tune}; {words}; {divergences} divergences"
         )
-        return Fit(mixture, claim, draws.shape[0] * draws.shape[1], steps, message, posterior)
+        passes = steps * len(self.sample.counts) / self.sample.size
+        return Fit(mixture, claim, draws.shape[0] * draws.shape[1], passes, message, posterior)
 
     def rebind(self, sample: Sample) -> Prepared:
         """The same compiled model on another sample."""
+        sample = seen(sample, self.fitter.bins)
         data = model_data(sample, self.components, self.fitter)
         if self.sampler == "nutpie":
             return replace(self, sample=sample, compiled=self.compiled.with_data(**data))

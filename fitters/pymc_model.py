@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fitters.sketching import affine_basis
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
@@ -26,6 +27,10 @@ class Priors(Protocol):
     @property
     def location_sd(self) -> float:
         """The normals', in standard deviations of the sample."""
+
+    @property
+    def bins(self) -> int:
+        """Rows of a sketch, to which shorter ones are filled up; 0: all the data."""
 
 
 def build_model(sample: Sample, components: int, priors: Priors) -> Any:
@@ -53,16 +58,21 @@ def build_model(sample: Sample, components: int, priors: Priors) -> Any:
 def model_data(sample: Sample, components: int, priors: Priors) -> dict[str, Array]:
     """What changes from one sample to the next, by the model's names for it."""
     family = sample.family
-    bins = np.array_split(np.sort(sample.observations), components)
+    bins = np.array_split(sample.ordered, components)
     estimates = np.stack([family.moment_estimate(group) for group in bins])
     positive = family.positive()
     middles = np.full(len(positive), family.centre)
     middles[positive] = np.log(estimates[:, positive]).mean(axis=0)
-    data = {"middles": middles, "counts": sample.counts}
+    data = {"middles": middles, "counts": np.array(sample.counts)}
     if not positive.all():
         data["reach"] = np.array(priors.location_sd * family.scale)
     if isinstance(family, ExponentialFamily):
-        data["nodes"], data["basis"] = _basis(sample, family)
+        data["nodes"], data["basis"] = affine_basis(sample, family)
+        # Every sketch of so many rows has the same shape, and the same compiled model does.
+        missing = priors.bins - len(sample.counts)
+        if missing > 0:
+            data["counts"] = np.pad(data["counts"], (0, missing))
+            data["basis"] = np.pad(data["basis"], ((0, 0), (0, missing)), mode="edge")
     else:
         data["nodes"] = sample.rows[:, 0]
     return data
@@ -86,21 +96,6 @@ def inside(weights: Array) -> Array:
     """Weights strictly inside the simplex, where its transform is finite."""
     kept = np.maximum(weights, 1e-6)
     return np.asarray(kept / kept.sum())
-
-
-def _basis(sample: Sample, family: ExponentialFamily) -> tuple[Array, Array]:
-    """Nodes (d + 1,), and a basis (d + 1, r) that carries log densities from them to all rows.
-
-    log f - h is affine in T, so its values at d + 1 nodes fix it everywhere: at the row T
-    it is their combination with the barycentric coordinates of T in the nodes' T. PyMC's
-    own density is thus evaluated at the nodes alone, whatever the number of rows. (h at the
-    nodes comes along as a constant of each row, the same for every component.)
-    """
-    levels = np.linspace(0.1, 0.9, len(family.parameters) + 1)
-    nodes = np.quantile(sample.observations, levels)
-    corners = np.column_stack([family.statistics(nodes), np.ones(len(nodes))])
-    rows = np.column_stack([sample.rows, np.ones(len(sample.rows))])
-    return nodes, np.ascontiguousarray(np.linalg.solve(corners.T, rows.T))
 
 
 def _log_likelihood(

@@ -16,7 +16,7 @@ from scenarios.families import Family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.registry import choose, discover
-from scenarios.sample import Sample
+from scenarios.sample import Sample, thin
 
 
 class StartPolicy(ABC):
@@ -106,7 +106,7 @@ class Quantile(StartPolicy):
 
     def draw(self, sample: Sample, components: int, seed: int) -> Mixture:
         """Bins hold at least two observations, and a tenth of an equal share."""
-        x = np.sort(sample.observations)
+        x = sample.ordered
         least = max(2, x.size // (10 * components))
         free = x.size - components * least
         if free < 0:
@@ -133,7 +133,7 @@ class KMeans(StartPolicy):
         """Falls back to equal bins where a cluster ends with fewer than two observations."""
         from scipy.cluster.vq import kmeans2
 
-        x = sample.observations
+        x = thin(sample.observations)
         if x.size < 2 * components:
             raise UserError(
                 f"{x.size} observations can't start {components} components: "
@@ -144,7 +144,7 @@ class KMeans(StartPolicy):
         _, labels = kmeans2(y, components, iter=30, minit="++", rng=generator, missing="warn")
         groups = [x[labels == k] for k in range(components)]
         if min(group.size for group in groups) < 2:
-            groups = np.array_split(np.sort(x), components)
+            groups = np.array_split(sample.ordered, components)
         return _from_groups(sample, groups)
 
 

@@ -113,6 +113,10 @@ class Mixture:
         free = coordinates[components - 1 :].reshape(components, -1)
         return cls(family, weights / weights.sum(), family.usual(free))
 
+    def within(self, family: Family) -> Mixture:
+        """The same mixture, whose coordinates are those of ``family``'s anchor."""
+        return Mixture(family, self.weights, self.parameters)
+
     def permuted(self, order: Array | tuple[int, ...] | list[int]) -> Mixture:
         """The same mixture with its components in another order."""
         index = np.asarray(order, dtype=np.intp)

@@ -7,7 +7,9 @@ means the same thing for every fitter that uses them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +17,14 @@ from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
+from scenarios.sketch import Sketch, blocks
+
+BLOCK = 1 << 13
+"""Rows that a kernel takes at once: what it makes of them stays in the processor's cache."""
+IN_MEMORY = 1 << 22
+"""Observations up to which T(x) is kept; beyond, it is computed anew in every pass."""
+THINNED = 1 << 17
+"""Observations, evenly spaced, that are enough to see where the data lie."""
 
 
 @dataclass(eq=False)
@@ -22,9 +32,11 @@ class Sample:
     """Observations of one family, as ``rows`` with ``counts``.
 
     ``rows`` (r, d) hold T(x) for an exponential family, in column-major order so that
-    each statistic is contiguous, and x itself (r, 1) otherwise; ``counts`` (r,) say how
-    many observations a row stands for; ``log_base`` is Σ h(x), which no parameter moves.
-    ``evaluations`` counts passes: density rows evaluated ÷ n.
+    each statistic is contiguous, and x itself (r, 1) otherwise; where there are very many,
+    they are not ``kept`` but computed in every pass. ``counts`` (r,) say how many
+    observations a row stands for; ``log_base`` is Σ h(x), which no parameter moves.
+    ``evaluations`` counts passes: density rows evaluated ÷ n. A sketch's ``source`` counts
+    them too.
 
     ``family`` is anchored at the data, and the kernels' derivatives are in its free
     coordinates, whatever anchor a mixture given to them has.
@@ -32,14 +44,15 @@ class Sample:
 
     family: Family
     observations: Array
-    rows: Array
+    kept: Array | None
     counts: Array
     log_base: float
+    source: Sample | None = None
     evaluations: float = 0.0
 
     @classmethod
     def of(cls, observations: Array, family: Family) -> Sample:
-        """The exact sample: a row for each observation.
+        """The exact sample: a row for each observation, which may lie in a mapped file.
 
         Raises ``UserError`` for no observations, and ``SupportError`` for observations
         outside the family's support.
@@ -48,44 +61,95 @@ class Sample:
         if x.size == 0:
             raise UserError("there are no observations to fit: give at least one")
         family.check_support(x)
-        anchored = family.anchored(x)
+        large = x.size > IN_MEMORY
+        anchored = family.anchored(thin(x) if large else x)
+        log_base = 0.0
         if isinstance(anchored, ExponentialFamily):
-            rows = np.asfortranarray(anchored.statistics(x))
-            log_base = float(anchored.log_base(x).sum())
-        else:
-            rows, log_base = x[:, None], 0.0
-        return cls(anchored, x, rows, np.ones(x.size), log_base)
+            parts = (x[low : low + IN_MEMORY] for low in range(0, x.size, IN_MEMORY))
+            log_base = float(sum(anchored.log_base(part).sum() for part in parts))
+        kept = None if large else np.asfortranarray(_rows(anchored, x))
+        return cls(anchored, x, kept, np.broadcast_to(np.float64(1.0), x.size), log_base)
 
-    @property
+    @classmethod
+    def stream(cls, chunks: Iterable[Array], family: ExponentialFamily, bins: int = 1024) -> Sample:
+        """A sketch of observations that come in chunks and are not kept.
+
+        The same, to the last bit, however they are cut into chunks. ``observations`` are
+        then an evenly spaced part of them. Raises as ``of`` does.
+        """
+        sketch: Sketch | None = None
+        kept: list[Array] = []
+        stride, seen = 1, 0
+        for block in blocks(chunks):
+            family.check_support(block)
+            if sketch is None:
+                sketch = Sketch(family.anchored(block))
+            sketch.add(block)
+            kept.append(block[-seen % stride :: stride])
+            seen += block.size
+            if sum(part.size for part in kept) > 2 * THINNED:
+                kept, stride = [np.concatenate(kept)[::2]], 2 * stride
+        if sketch is None:
+            raise UserError("there are no observations to fit: give at least one")
+        rows, counts = sketch.rows(bins)
+        return cls(sketch.family, np.concatenate(kept), rows, counts, sketch.log_base)
+
+    def sketch(self, bins: int = 1024) -> Sample:
+        """The same observations in at most ``bins`` rows; itself where that is no gain.
+
+        Raises ``TypeError`` for a family without exponential form.
+        """
+        if not isinstance(self.family, ExponentialFamily):
+            raise TypeError(f"{self.family.name} is no exponential family: rows can't be averaged")
+        if self.size <= bins:
+            return self
+        sketch = Sketch(self.family)
+        sketch.add(self.observations)
+        rows, counts = sketch.rows(bins)
+        return Sample(self.family, self.observations, rows, counts, self.log_base, self)
+
+    @cached_property
     def size(self) -> int:
         """The number of observations n, not of rows."""
-        return int(self.observations.size)
+        return round(float(self.counts.sum()))
+
+    @property
+    def rows(self) -> Array:
+        """All rows (r, d)."""
+        return _rows(self.family, self.observations) if self.kept is None else self.kept
+
+    @cached_property
+    def ordered(self) -> Array:
+        """The observations in order, or an evenly spaced part of them where they are many."""
+        return np.sort(thin(self.observations))
 
     def digest(self) -> str:
         """SHA-256 of the observations' bytes: equal digests, equal data."""
-        return hashlib.sha256(self.observations.tobytes()).hexdigest()
+        return hashlib.sha256(self.observations.data).hexdigest()
 
     def count(self, passes: float = 1.0) -> None:
         """Enter passes made by other code than this sample's kernels."""
         self.evaluations += passes
+        if self.source is not None:
+            self.source.count(passes)
 
     def log_likelihood(self, mixture: Mixture) -> float:
         """Σ log density in nats: one pass."""
-        _, log_densities = self._responsibilities(mixture)
-        return float(self.counts @ log_densities) + self.log_base
+        return self.log_base + sum(part for part, *_ in self._pass(mixture))
 
     def expectation(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """The E-step: (log likelihood, expected counts (K,), Σ responsibility·row (K, d)).
 
         One pass.
         """
-        responsibilities, log_densities = self._responsibilities(mixture)
-        responsibilities *= self.counts
-        return (
-            float(self.counts @ log_densities) + self.log_base,
-            responsibilities.sum(axis=1),
-            responsibilities @ self.rows,
-        )
+        value, mass = self.log_base, np.zeros(mixture.components)
+        totals = np.zeros((mixture.components, len(self.family.parameters)))
+        for part, responsibilities, rows, counts in self._pass(mixture):
+            weighted = responsibilities if counts is None else responsibilities * counts
+            value += part
+            mass += weighted.sum(axis=1)
+            totals += weighted @ rows.T
+        return value, mass, totals
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
         """Log likelihood and its gradient (p,) in coordinates.
@@ -100,13 +164,15 @@ class Sample:
             mean = family.mean_statistics(family.natural(mixture.parameters))
             free = np.einsum("kja,kj->ka", jacobian, totals - mass[:, None] * mean)
         else:
-            responsibilities, log_densities = self._responsibilities(mixture)
-            value = float(self.counts @ log_densities) + self.log_base
-            responsibilities *= self.counts
-            mass = responsibilities.sum(axis=1)
-            scores = family.score(self.rows[:, 0], mixture.parameters)
-            self.count(family.score_cost() * len(self.rows) / self.size)
-            free = np.einsum("kn,kdn->kd", responsibilities, scores)
+            value, mass = self.log_base, np.zeros(len(weights))
+            free = np.zeros(mixture.parameters.shape)
+            for part, responsibilities, rows, counts in self._pass(mixture):
+                weighted = responsibilities if counts is None else responsibilities * counts
+                value += part
+                mass += weighted.sum(axis=1)
+                scores = family.score(rows[0], mixture.parameters)
+                free += np.einsum("kn,kdn->kd", weighted, scores)
+            self.count(family.score_cost() * len(self.counts) / self.size)
         odds = mass[:-1] - mass.sum() * weights[:-1]
         return value, np.concatenate([odds, free.ravel()])
 
@@ -122,14 +188,18 @@ class Sample:
         if not isinstance(family, ExponentialFamily):
             raise TypeError(f"{family.name} is no exponential family: there is no exact Hessian")
         weights, components = mixture.weights, mixture.components
-        responsibilities, log_densities = self._responsibilities(mixture)
-        value = float(self.counts @ log_densities) + self.log_base
-        u = np.concatenate([np.ones((1, len(self.rows))), self.rows.T])
-        width = len(u)
-        products = (responsibilities[:, None, :] * u).reshape(components * width, -1)
-        weighted = products * self.counts
-        single = (weighted @ u.T).reshape(components, width, width)  # Σ rₖ u uᵀ
-        pairs = weighted @ products.T  # Σ rₖrₗ u uᵀ, in blocks
+        width = 1 + len(family.parameters)
+        value = self.log_base
+        singles = np.zeros((components * width, width))
+        pairs = np.zeros((components * width, components * width))
+        for part, responsibilities, rows, counts in self._pass(mixture):
+            u = np.concatenate([np.ones((1, rows.shape[1])), rows])
+            products = (responsibilities[:, None, :] * u).reshape(components * width, -1)
+            weighted = products if counts is None else products * counts
+            value += part
+            singles += weighted @ u.T  # Σ rₖ u uᵀ
+            pairs += weighted @ products.T  # Σ rₖrₗ u uᵀ, in blocks
+        single = singles.reshape(components, width, width)
 
         # Each component's own gradient as a linear map of u: free coordinates from T - E T,
         # the log-odds from 1.
@@ -160,22 +230,61 @@ class Sample:
             hessian[free, free] -= mass[k] * (jacobian[k].T @ covariance[k] @ jacobian[k])
         return value, gradient, hessian
 
-    def _responsibilities(self, mixture: Mixture) -> tuple[Array, Array]:
-        """P(component | row), (K, r), and log densities without h, (r,): one pass."""
+    def _pass(self, mixture: Mixture) -> Iterator[tuple[float, Array, Array, Array | None]]:
+        """One pass, a block of b rows at a time.
+
+        Yields Σ counts · (log density - h), P(component | row) (K, b), which is the caller's
+        to overwrite, the rows (d, b), and their counts (b,), None where all are 1.
+        """
         family = self.family
         with np.errstate(divide="ignore"):
-            constants = np.log(mixture.weights)
+            constants = np.log(mixture.weights)[:, None]
+        eta = None
         if isinstance(family, ExponentialFamily):
             eta = family.natural(mixture.parameters)
-            joint = eta @ self.rows.T
-            joint += (constants - family.log_partition(eta))[:, None]
-        else:
-            joint = family.log_density(self.rows[:, 0], mixture.parameters)
-            joint += constants[:, None]
-        self.count(len(self.rows) / self.size)
-        top = joint.max(axis=0)
+            constants = constants - family.log_partition(eta)[:, None]
+        once = self.counts.strides == (0,)
+        self.count(len(self.counts) / self.size)
+        for low in range(0, len(self.counts), BLOCK):
+            part = slice(low, low + BLOCK)
+            if self.kept is None:
+                rows = _rows(family, self.observations[part]).T
+            else:
+                rows = self.kept[part].T
+            counts = None if once else self.counts[part]
+            if eta is None:
+                joint = family.log_density(rows[0], mixture.parameters) + constants
+            else:
+                joint = eta @ rows + constants
+            yield _posterior(joint, counts), joint, rows, counts
+
+
+def thin(x: Array) -> Array:
+    """At most ``THINNED`` of the observations, evenly spaced in the order they came."""
+    return x[:: -(-x.size // THINNED)]
+
+
+def _rows(family: Family, x: Array) -> Array:
+    return family.statistics(x) if isinstance(family, ExponentialFamily) else x[:, None]
+
+
+def _posterior(joint: Array, counts: Array | None) -> float:
+    """Log of weight × density (K, b) → responsibilities, in place; returns Σ counts · log Σₖ."""
+    top = joint.max(axis=0)
+    if len(joint) == 2:  # one exponential does for both
+        second = joint[1] > joint[0]
+        less = np.exp(joint.min(axis=0) - top)
+        total = 1.0 + less
+        joint[1] = np.where(second, 1.0, less)
+        joint[0] = np.where(second, less, 1.0)
+    else:
         joint -= top
         np.exp(joint, out=joint)
         total = joint.sum(axis=0)
-        joint /= total
-        return joint, top + np.log(total)
+    joint /= total
+    if counts is not None:
+        return float(counts @ (top + np.log(total)))
+    # Totals are between 1 and K: a logarithm of products of 32 does for as many of them.
+    whole = total.size - total.size % 32
+    logs = np.log(total[:whole].reshape(32, -1).prod(axis=0)).sum() + np.log(total[whole:]).sum()
+    return float(top.sum() + logs)

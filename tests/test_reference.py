@@ -19,7 +19,7 @@ from benchmarks.harness.certificate import information_errors
 from benchmarks.harness.data import draw_sample
 from benchmarks.harness.judgement import judge_data_set
 from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import Reference, fault, find_reference, sketch
+from benchmarks.harness.reference import Reference, fault, find_reference
 from scenarios.mixture import Mixture
 from scenarios.scenario import build, load
 
@@ -136,18 +136,6 @@ def test_the_ascent_climbs_to_a_stationary_point(name: str) -> None:
         near = top.mixture.coordinates() + 1e-3 * generator.normal(size=top.mixture.dimension)
         at = Mixture.from_coordinates(sample.family, 2, near)
         assert sample.log_likelihood(at) < top.log_likelihood
-
-
-def test_a_sketch_keeps_sums_and_nearly_the_optimum() -> None:
-    scenario = load("founding")
-    sample = draw_sample(scenario, 0, seed=0)
-    coarse = sketch(sample)
-    assert len(coarse.rows) == 1000
-    assert coarse.counts.sum() == sample.size
-    assert_allclose(coarse.counts @ coarse.rows, sample.rows.sum(axis=0), rtol=1e-12)
-    assert scenario.truth is not None
-    top = ascend(coarse, scenario.truth).mixture
-    assert sample.log_likelihood(top) == pytest.approx(4142.118994, abs=0.05)
 
 
 def test_liars_are_found_out(founding: tuple[Problem, Reference]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -169,16 +169,16 @@ def distinct_optima(
     The searches run on a sketch where the sample is large; the best distinct ends are then
     carried to the top on the full data, and so are the best admissible ones among them.
     """
-    coarse = sketch(sample)
+    seen = coarse(sample)
     generator = np.random.default_rng(seed)
     count = 1 if components == 1 else 40 * components
     ends = []
     for start in _starts(sample, components, count, generator):
         with np.errstate(all="ignore"):
-            summit = ascend(coarse, start, enough=1e-4, most=150)
+            summit = ascend(seen, start, enough=1e-4, most=150)
         if summit.mixture.valid() and np.isfinite(summit.log_likelihood):
             ends.append(summit)
-    groups = _grouped(ends, 0.05 if coarse is not sample else SAME_OPTIMUM)
+    groups = _grouped(ends, 0.05 if seen is not sample else SAME_OPTIMUM)
     clean = [g for g in groups if not fault(sample, g[0], floor, STATIONARY_ON_SKETCH)]
     chosen = groups[:polish] + [g for g in clean[:polish] if g not in groups[:polish]]
     tops = [(ascend(sample, g[0].mixture) if g in chosen else g[0], len(g)) for g in groups]
@@ -215,15 +215,11 @@ def fault(sample: Sample, summit: Summit, floor: float, enough: float = STATIONA
     return ""
 
 
-def sketch(sample: Sample, rows: int = SKETCH_ROWS) -> Sample:
-    """The sample with neighbours in order averaged in T, or itself where that is no gain."""
-    if not isinstance(sample.family, ExponentialFamily) or sample.size < 2 * rows:
+def coarse(sample: Sample) -> Sample:
+    """A sketch of the sample, or itself where that is no gain."""
+    if not isinstance(sample.family, ExponentialFamily) or sample.size < 2 * SKETCH_ROWS:
         return sample
-    order = np.argsort(sample.observations)
-    edges = np.linspace(0, sample.size, rows + 1).astype(np.intp)[:-1]
-    counts = np.diff(np.append(edges, sample.size)).astype(np.float64)
-    means = np.add.reduceat(sample.rows[order], edges, axis=0) / counts[:, None]
-    return replace(sample, rows=np.asfortranarray(means), counts=counts, evaluations=0.0)
+    return sample.sketch(SKETCH_ROWS)
 
 
 def directional_supremum(sample: Sample, mixture: Mixture, floor: float) -> float:
@@ -234,7 +230,7 @@ def directional_supremum(sample: Sample, mixture: Mixture, floor: float) -> floa
     """
     from scipy.optimize import minimize
 
-    x = np.sort(sample.observations)
+    x = sample.ordered
     family, log_fitted = sample.family, mixture.log_density(x)
     least = floor * judge.spread(x)
 
@@ -267,7 +263,7 @@ def _starts(
     By turns: bins between random cut points, which suit peaks side by side; windows of any
     place and width, which may lie inside one another, as peaks of one mean do.
     """
-    x = np.sort(sample.observations)
+    x = sample.ordered
     n, least = x.size, max(2, x.size // 50)
     for index in range(count):
         if index % 2 == 0 or n < 4 * components:

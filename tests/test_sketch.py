@@ -1,0 +1,180 @@
+"""Sketches: the same whatever the chunks, and as good as the data for a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fitters.spec import parse
+from fitters.starts import Start, policy
+from scenarios.families import ExponentialFamily, family
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
+from scenarios.sketch import BLOCK, Sketch, blocks
+from tests.conftest import EXPONENTIAL, mixture
+
+PAIRS = {
+    "beta": [[10.0, 1.5], [1.5, 10.0], [30.0, 30.0], [60.0, 8.0], [2.0, 40.0]],
+    "normal": [[-1.0, 0.7], [1.5, 0.5], [4.0, 0.4], [-4.0, 0.5], [8.0, 1.0]],
+    "lognormal": [[-1.5, 0.5], [1.5, 0.5], [4.0, 0.4], [-4.0, 0.5], [7.0, 0.6]],
+    "gamma": [[2.0, 1.0], [60.0, 6.0], [400.0, 16.0], [900.0, 20.0], [9.0, 30.0]],
+}
+
+
+def drawn(name: str, components: int, size: int, seed: int) -> Sample:
+    rows = np.array(PAIRS[name][:components])
+    truth = Mixture(family(name), np.full(components, 1 / components), rows)
+    return Sample.of(truth.sample(np.random.default_rng(seed), size), truth.family)
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_a_sketch_keeps_counts_and_sums(name: str) -> None:
+    sample = drawn(name, 2, 50_000, 0)
+    sketch = sample.sketch(256)
+    assert 128 < len(sketch.counts) <= 256
+    assert sketch.counts.sum() == sketch.size == sample.size
+    scale = np.abs(sample.rows).sum(axis=0)
+    assert_allclose(sketch.counts @ sketch.rows, sample.rows.sum(axis=0), atol=1e-13 * scale.max())
+    one = sample.sketch(2)
+    assert len(one.counts) <= 2
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+@given(cuts=st.lists(st.integers(0, 3 * BLOCK), max_size=5))
+@settings(max_examples=5, deadline=None)
+def test_chunks_change_nothing(name: str, cuts: list[int]) -> None:
+    chosen = family(name)
+    assert isinstance(chosen, ExponentialFamily)
+    x = mixture(name).sample(np.random.default_rng(1), 3 * BLOCK)
+    whole = Sample.stream([x], chosen, 512)
+    pieces = Sample.stream(np.split(x, sorted(cuts)), chosen, 512)
+    assert_array_equal(pieces.rows, whole.rows)
+    assert_array_equal(pieces.counts, whole.counts)
+    assert_array_equal(pieces.observations, whole.observations)
+    assert pieces.log_base == whole.log_base
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_merging_is_sketching_the_whole(name: str) -> None:
+    chosen = family(name)
+    assert isinstance(chosen, ExponentialFamily)
+    x = np.sort(mixture(name).sample(np.random.default_rng(2), 30_000))  # ranges differ
+    anchored = chosen.anchored(x)
+    whole, merged, backwards = Sketch(anchored), Sketch(anchored), Sketch(anchored)
+    whole.add(x)
+    parts = []
+    for part in np.array_split(x, 7):
+        sketch = Sketch(anchored)
+        sketch.add(part)
+        parts.append(sketch)
+    for sketch in parts:
+        merged.merge(sketch)
+    for sketch in reversed(parts):
+        backwards.merge(sketch)
+    rows, counts = whole.rows(300)
+    for other in (merged, backwards):
+        assert_array_equal(other.rows(300)[1], counts)
+        assert_allclose(other.rows(300)[0], rows, rtol=1e-12, atol=1e-12)
+        assert other.log_base == pytest.approx(whole.log_base, rel=1e-12)
+    with pytest.raises(ValueError, match="anchors"):
+        Sketch(family("normal").anchored(np.array([0.0, 1.0]))).merge(whole)
+
+
+def test_the_ends_of_the_support_are_rows_like_any_other() -> None:
+    x = np.concatenate([np.linspace(0.01, 0.99, 5000), [5e-324, 1e-300, 1.0 - 1e-16]])
+    sample = Sample.of(x, family("beta"))
+    sketch = sample.sketch(512)
+    assert np.isfinite(sketch.rows).all()
+    assert_allclose(sketch.counts @ sketch.rows, sample.rows.sum(axis=0), rtol=1e-12)
+    assert sketch.counts.max() < 100  # three strays have not cost the bulk its rows
+
+
+def test_values_on_both_sides_of_zero_and_all_alike() -> None:
+    normal = family("normal")
+    for x in (np.array([-1e-3, 1e-3] * 500), np.full(1000, 3.25), np.linspace(-1e9, 1e9, 1000)):
+        sketch = Sketch(normal.anchored(x))  # type: ignore[arg-type]
+        sketch.add(x)
+        rows, counts = sketch.rows(16)
+        assert counts.sum() == 1000
+        assert len(counts) <= 16
+        assert np.isfinite(rows).all()
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+@pytest.mark.parametrize("components", [1, 2, 3, 5])
+def test_a_fit_of_a_sketch_is_the_fit_of_the_data(name: str, components: int) -> None:
+    for seed in range(3):
+        sample = drawn(name, components, 40_000, seed)
+        # From the truth, so that all climb the same hill.
+        rows = np.array(PAIRS[name][:components])
+        truth = Mixture(family(name), np.full(components, 1 / components), rows)
+        start = Start(truth, policy("quantile"), 0)
+
+        def fitted(spec: str, sample: Sample = sample, start: Start = start) -> Mixture:
+            prepared = parse(spec).prepare(sample, sample.family, start.mixture.components)
+            return prepared.fit(start, 0, lambda copy: None).mixture
+
+        exact = fitted("direct:tolerance=1e-9")
+        _, _, hessian = sample.hessian(exact)
+        errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+        within = {"em:bins=1024,tolerance=1e-13": 0.02, "direct:bins=1024": 1e-3}
+        if components == 1:
+            within["em:bins=1024,tolerance=1e-13"] = 1e-5  # nothing is lost
+        for spec, most in within.items():
+            gap = np.abs(fitted(spec).coordinates() - exact.coordinates()) / errors
+            assert gap.max() < most, (spec, seed)
+
+
+def test_a_sketch_counts_its_passes_where_the_harness_looks() -> None:
+    sample = drawn("beta", 2, 10_000, 0)
+    start = Start.of(policy("quantile"), sample, 2, 1)
+    sample.evaluations = 0.0
+    fit = parse("direct:bins=1000").prepare(sample, sample.family, 2).fit(start, 0, lambda c: None)
+    assert sample.evaluations == pytest.approx(fit.evaluations)
+    # Exact steps are whole passes, those on the sketch about tenths of one.
+    small = len(sample.sketch(1000).counts) / sample.size
+    assert any(
+        sample.evaluations == pytest.approx(exact + steps * small)
+        for exact in range(1, 4)
+        for steps in range(1, 40)
+    )
+
+
+def test_a_large_sample_computes_its_rows_and_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = drawn("gamma", 2, 30_000, 5)
+    np.save(tmp_path / "x.npy", small.observations)
+    monkeypatch.setattr("scenarios.sample.IN_MEMORY", 10_000)
+    monkeypatch.setattr("scenarios.sample.THINNED", 1000)
+    mapped = Sample.of(np.load(tmp_path / "x.npy", mmap_mode="r"), small.family)
+    assert mapped.kept is None
+    assert mapped.digest() == small.digest()
+    m = mixture("gamma", 2)
+    for kernel in ("expectation", "gradient", "hessian"):
+        for one, two in zip(getattr(mapped, kernel)(m), getattr(small, kernel)(m), strict=True):
+            assert_allclose(one, two, rtol=1e-9, atol=1e-7)
+    assert len(mapped.ordered) <= 1000
+    assert_allclose(np.mean(mapped.ordered), np.mean(small.observations), rtol=0.1)
+
+
+def test_blocks_hold_all_in_order() -> None:
+    x = np.arange(2.5 * BLOCK)
+    parts = list(blocks([x[:7], x[7:BLOCK], np.array([]), x[BLOCK:]]))
+    assert [part.size for part in parts] == [BLOCK, BLOCK, BLOCK // 2]
+    assert_array_equal(np.concatenate(parts), x)
+
+
+def test_only_exponential_families_are_sketched() -> None:
+    for spec in ("direct:bins=64", "gradient:bins=64", "mcmc:bins=64"):
+        reason = parse(spec).supports(family("weibull"), 2)
+        assert reason is not None
+        assert "averaged" in reason
+    sample = Sample.of(np.linspace(0.1, 2.0, 50), family("weibull"))
+    with pytest.raises(TypeError, match="no exponential family"):
+        sample.sketch()

@@ -58,7 +58,9 @@ def run(
     fitter: Annotated[list[str] | None, typer.Option(help=SPEC_HELP)] = None,
     start: Annotated[
         list[str] | None,
-        typer.Option(help="Where restarts begin: quantile, kmeans, article. Repeat for more."),
+        typer.Option(
+            help="Where restarts begin: quantile, kmeans, screened, article. Repeat for more."
+        ),
     ] = None,
     restarts: Annotated[
         int | None, typer.Option(help="Restarts of every fitter from every start policy.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +49,7 @@ class Sample:
     log_base: float
     source: Sample | None = None
     evaluations: float = 0.0
+    _sketches: dict[int, Sample] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, observations: Array, family: Family) -> Sample:
@@ -103,10 +104,12 @@ class Sample:
             raise TypeError(f"{self.family.name} is no exponential family: rows can't be averaged")
         if self.size <= bins:
             return self
-        sketch = Sketch(self.family)
-        sketch.add(self.observations)
-        rows, counts = sketch.rows(bins)
-        return Sample(self.family, self.observations, rows, counts, self.log_base, self)
+        if bins not in self._sketches:
+            sketch = Sketch(self.family)
+            sketch.add(self.observations)
+            told = (self.family, self.observations, *sketch.rows(bins), self.log_base, self)
+            self._sketches[bins] = Sample(*told)
+        return self._sketches[bins]
 
     @cached_property
     def size(self) -> int:

@@ -243,3 +243,12 @@ def test_posterior_intervals_hold_the_truth_as_often_as_they_say(tmp_path: Path)
         # Ten tests at 0.1 %: right intervals fail one of them in a hundred draws.
         assert binomtest(row.held, 40, row.level).pvalue > 1e-3, row
     assert (trials["status"] == "converged").mean() > 0.8
+
+
+def test_a_rare_component_is_not_missed() -> None:
+    # Here every cut and window of the data leads to the same wrong optimum, 52 nats short.
+    scenario = load("rare")
+    assert scenario.truth is not None
+    sample = draw_sample(scenario, 8, seed=0)
+    reference = find_reference(sample, 2, scenario.specification.spread_floor)
+    assert reference.log_likelihood > sample.log_likelihood(scenario.truth)

@@ -118,7 +118,7 @@ def display(row: Any) -> dict[str, str]:
         "hellinger": _number(row.hellinger, ".4f"),
         "seconds": duration(row.seconds),
         "setup": duration(row.setup_seconds),
-        "passes": _number(row.evaluations, ",.0f"),
+        "passes": _number(row.evaluations, ",.0f" if row.evaluations >= 10 else ".2g"),
         "cost": duration(row.ert_seconds) if row.converged else f"> {duration(row.spent_seconds)}",
         "others": row.others,
     }

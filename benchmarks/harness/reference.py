@@ -18,9 +18,9 @@ import numpy as np
 import scenarios
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import Summit, ascend
+from benchmarks.harness.directional import directional_supremum, inserted
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily
-from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
@@ -106,7 +106,7 @@ def find_reference(
 @lru_cache(maxsize=1)
 def _version() -> str:
     """A digest of the code that searches, families included: other code, another reference."""
-    searching = ("reference.py", "ascent.py", "judge.py", "laws.py")
+    searching = ("reference.py", "directional.py", "ascent.py", "judge.py", "laws.py")
     own = [Path(__file__).parent / name for name in searching]
     families = sorted(Path(scenarios.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in own + families)).hexdigest()[:16]
@@ -118,14 +118,12 @@ def _loads(text: str) -> Reference:
 
 
 def _search(sample: Sample, components: int, floor: float, seed: int) -> Reference:
-    optima, searches = distinct_optima(sample, components, floor, seed)
-    good = [o for o in optima if not o.fault]
     below: list[Optimum] = []
-    for count in range(components - 1, 0, -1):
-        simpler, _ = distinct_optima(sample, count, floor, seed + count, polish=3)
-        below = [o for o in simpler if not o.fault]
-        if below:
-            break
+    for count in range(1, components):
+        simpler, _ = distinct_optima(sample, count, floor, seed + count, below, polish=3)
+        below = [o for o in simpler if not o.fault] or below
+    optima, searches = distinct_optima(sample, components, floor, seed, below)
+    good = [o for o in optima if not o.fault]
     fewer = bool(below) and (
         not good or good[0].log_likelihood <= below[0].log_likelihood + SAME_OPTIMUM
     )
@@ -162,9 +160,17 @@ def _search(sample: Sample, components: int, floor: float, seed: int) -> Referen
 
 
 def distinct_optima(
-    sample: Sample, components: int, floor: float, seed: int, polish: int = MOST_POLISHED
+    sample: Sample,
+    components: int,
+    floor: float,
+    seed: int,
+    below: list[Optimum],
+    polish: int = MOST_POLISHED,
 ) -> tuple[list[Optimum], int]:
     """Distinct optima, best first, from many starts; and how many searches there were.
+
+    Some starts are the best optimum ``below``, with one component less, and another where
+    it lacks one most: a rare component is on none of the other ways.
 
     The searches run on a sketch where the sample is large; the best distinct ends are then
     carried to the top on the full data, and so are the best admissible ones among them.
@@ -172,8 +178,11 @@ def distinct_optima(
     seen = coarse(sample)
     generator = np.random.default_rng(seed)
     count = 1 if components == 1 else 40 * components
+    starts = list(_starts(sample, components, count, generator))
+    if below and len(below[0].weights) == components - 1:
+        starts += inserted(sample, _mixture(sample, below[0]), floor)
     ends = []
-    for start in _starts(sample, components, count, generator):
+    for start in starts:
         with np.errstate(all="ignore"):
             summit = ascend(seen, start, enough=1e-4, most=150)
         if summit.mixture.valid() and np.isfinite(summit.log_likelihood):
@@ -220,39 +229,6 @@ def coarse(sample: Sample) -> Sample:
     if not isinstance(sample.family, ExponentialFamily) or sample.size < 2 * SKETCH_ROWS:
         return sample
     return sample.sketch(SKETCH_ROWS)
-
-
-def directional_supremum(sample: Sample, mixture: Mixture, floor: float) -> float:
-    """Lindsay's sup D(θ) over components of admissible spread (Lindsay 1983, *Ann. Stat.* 11:86).
-
-    Candidates are moment estimates of windows of the sorted data, narrow to wide; the best
-    are refined by the simplex method.
-    """
-    from scipy.optimize import minimize
-
-    x = sample.ordered
-    family, log_fitted = sample.family, mixture.log_density(x)
-    least = floor * judge.spread(x)
-
-    def directional(free: Array) -> float:
-        row = family.usual(free)[None]
-        with np.errstate(all="ignore"):
-            if not family.valid(row) or not family.spread(row)[0] >= least:
-                return -1.0
-            return float(np.mean(np.exp(family.log_density(x, row)[0] - log_fitted))) - 1.0
-
-    candidates = []
-    for share in (0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
-        width = max(2, int(share * x.size))
-        for low in np.linspace(0, x.size - width, 25).astype(int):
-            free = family.free(family.moment_estimate(x[low : low + width]))
-            candidates.append((directional(free), free))
-    candidates.sort(key=lambda each: -each[0])
-    best = candidates[0][0]
-    for _, free in candidates[:5]:
-        result = minimize(lambda f: -directional(f), free, method="Nelder-Mead")
-        best = max(best, -float(result.fun))
-    return best
 
 
 def _starts(

@@ -41,7 +41,7 @@ def density_figure(problem: Problem, trials: pd.DataFrame, name: str) -> str:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        x = problem.observations
+        x = problem.sample.ordered
         low, high = np.quantile(x, [0.0005, 0.9995])
         margin = 0.05 * (high - low)
         shown = x[(x >= low) & (x <= high)]
@@ -53,7 +53,7 @@ def density_figure(problem: Problem, trials: pd.DataFrame, name: str) -> str:
             weights=np.full(shown.size, share / shown.size / ((high - low) / bins)),
             range=(low, high),
             color="#d9dee4",
-            label=f"data (n = {x.size:,})",
+            label=f"data (n = {problem.sample.size:,})",
         )
         support = problem.truth.components[0].support() if problem.truth else (-np.inf, np.inf)
         inner = 1e-3 * (high - low)

@@ -82,6 +82,8 @@ class Family(ABC):
     def check_support(self, x: Array) -> None:
         """Raise ``SupportError`` where an observation is outside the open support, or NaN."""
         low, high = self.support
+        if x.size == 0 or (low < x.min() and x.max() < high):  # NaN is neither
+            return
         outside = ~((x > low) & (x < high))
         if outside.any():
             first = ", ".join(f"{value:g}" for value in x[outside][:3])

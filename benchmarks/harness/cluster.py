@@ -164,7 +164,7 @@ _NODE = _Node()
 def _wanted(node: Any, task: Any) -> bool:
     """Whether the scheduler still wants a task: it doesn't once the run's own process is gone."""
     state = node.state.tasks.get(task)
-    return state is not None and state.state in ("executing", "long-running")
+    return state is not None and state.state != "cancelled"
 
 
 def _result(future: Any) -> list[Record]:

@@ -36,6 +36,8 @@ class Run:
         self.plan, self.folder, self._journal = plan, folder, journal
         self.done: dict[Key, Record] = {key_of(record): record for record in journal.records}
         self._digests: dict[tuple[str, int], str] = {}
+        for record in journal.records:
+            self._check_digest(record)
 
     def left(self) -> list[Cell]:
         """The cells that are not complete, each with the trials that are left of it."""
@@ -45,8 +47,8 @@ class Run:
     def carry_out(self, source: Source, progress: Callable[[Record], None]) -> None:
         """Have ``source`` do what is left, and journal every record as it comes.
 
-        Raises ``UserError`` where the disk takes no more, or where two machines draw
-        different data; what is on record by then stays.
+        Raises ``UserError`` where the disk takes no more, where two machines draw different
+        data, or where trials don't come back; what is on record by then stays.
         """
         cells = self.left()
         expected = {key for cell in cells for key in cell.trial_keys()}
@@ -62,6 +64,9 @@ class Run:
                 self._write(record)
                 self.done[key] = record
                 progress(record)
+        missing = len(expected - self.done.keys())
+        if missing:
+            raise UserError(f"{missing} trials were given up by where they were sent")
 
     def _write(self, record: Record | None) -> None:
         """Append a record, or see that the earlier ones reach the disk."""
@@ -77,7 +82,7 @@ class Run:
         digest, where = record.get("data_digest"), (record["scenario"], record["data_set"])
         if digest is not None and self._digests.setdefault(where, digest) != digest:
             raise UserError(
-                f"scenario {where[0]!r}, data set {where[1]}: {record['host']} drew other data "
+                f"scenario {where[0]!r}, data set {where[1]}: {record['host']} had other data "
                 "than the rest of the run (digests differ): install the same versions everywhere"
             )
 

@@ -26,5 +26,5 @@ clean:  ## what make made, the runs in results/ excepted
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,data,dask]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,data,dask,peers]'
 	touch $(STAMP)

@@ -52,8 +52,8 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
 def _modules(package: str) -> tuple[ModuleType, ...]:
     parent = importlib.import_module(package)
     return tuple(
-        importlib.import_module(f"{package}.{info.name}")
-        for info in sorted(pkgutil.iter_modules(parent.__path__), key=lambda info: info.name)
+        importlib.import_module(info.name)
+        for info in pkgutil.walk_packages(parent.__path__, f"{package}.")
         if not info.ispkg
     )
 

@@ -47,8 +47,10 @@ def fit_all(spec: str, sample: Sample, start: str, restarts: range) -> list[tupl
 
 # Two fast settings stand for the sampler; the founding posterior below uses its defaults.
 @pytest.mark.parametrize(
-    "spec", ["em", "direct", "gradient", "gradient:batch_size=64,max_epochs=20",
-             "mcmc:draws=50,tune=50", "mcmc:draws=50,tune=50,sampler=pymc"]
+    "spec", ["em", "em:accelerate=false", "em:bins=64", "direct", "direct:bins=64",
+             "gradient", "gradient:batch_size=64,max_epochs=20", "gradient:bins=64",
+             "mcmc:draws=50,tune=50", "mcmc:draws=50,tune=50,sampler=pymc",
+             "mcmc:draws=50,tune=50,bins=64", "sklearn", "scipy_user"]
 )  # fmt: skip
 def test_contract(spec: str) -> None:
     problems = {point: problem for point, problem in check_fitter(spec) if problem is not None}
@@ -56,7 +58,25 @@ def test_contract(spec: str) -> None:
 
 
 def test_contract_is_run_on_every_fitter_here() -> None:
-    assert {"direct", "em", "gradient", "mcmc"} == set(fitters())
+    assert {"direct", "em", "gradient", "mcmc", "scipy_user", "sklearn"} == set(fitters())
+
+
+def test_em_finds_what_scikit_learn_finds() -> None:
+    truth = Mixture(family("normal"), np.array([0.4, 0.6]), np.array([[-1.0, 0.8], [1.5, 0.6]]))
+    sample = Sample.of(truth.sample(np.random.default_rng(0), 20_000), truth.family)
+    specs = ("sklearn:preset=tight,regularisation=0", "em", "scipy_user")
+    (theirs, _), (ours, fit), (users, _) = (
+        fit_all(spec, sample, "quantile", range(1))[0] for spec in specs
+    )
+    assert ours == pytest.approx(theirs, abs=1e-8)
+    assert users == pytest.approx(theirs, abs=1e-7)
+    assert fit.evaluations < 60
+
+
+def test_a_peer_says_what_it_does_not_fit() -> None:
+    reason = parse("sklearn").supports(family("beta"), 2)
+    assert reason is not None
+    assert "normal" in reason
 
 
 @pytest.mark.parametrize("spec", ["direct", "em", "direct:method=L-BFGS-B", "direct:method=BFGS"])

@@ -1,0 +1,1 @@
+"""Other people's fitters behind the same contract, so that the same yardstick judges them."""

@@ -226,10 +226,9 @@ def _read(name: str, data: RealData, folder: Path) -> Array:
         if not path.is_file():
             raise UserError(f"scenario {name!r}: there is no data file {path}")
         if path.suffix == ".npy":
-            values = np.load(path, mmap_mode="r")  # stays where it is, if it is used as it is
-            if data.divide_by == 1.0:
-                return np.asarray(values, dtype=np.float64).ravel()
-            return np.asarray(values, dtype=np.float64).ravel() / data.divide_by
+            # Mapped: it stays where it is, if it is used as it is.
+            mapped = np.asarray(np.load(path, mmap_mode="r"), dtype=np.float64).ravel()
+            return mapped if data.divide_by == 1.0 else mapped / data.divide_by
         frame = _read_table(name, path)
     column = data.column if data.column is not None else str(frame.columns[0])
     if column not in frame.columns:

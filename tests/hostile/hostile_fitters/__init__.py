@@ -22,7 +22,7 @@ class Hostile(Fitter):
     name = "hostile"
     how: Literal[
         "raises", "interrupts", "garbage", "sleeps", "allocates", "exits", "ends", "segfaults",
-        "forks", "returns_twice", "detaches", "prints", "closes", "slow_setup", "slow",
+        "forks", "returns_twice", "detaches", "prints", "closes", "slow_setup",
     ] = "raises"  # fmt: skip
     seconds: float = 3600.0
     """How long to sleep, where it sleeps."""
@@ -52,9 +52,6 @@ class _Prepared(Prepared):
         return {"mixture": "of feelings"}
 
     def sleeps(self) -> None:
-        time.sleep(self.fitter.seconds)
-
-    def slow(self) -> None:
         time.sleep(self.fitter.seconds)
 
     def allocates(self) -> None:

@@ -1,16 +1,19 @@
 """The contract of a fitter: all that the harness knows of one, and all that it may ask.
 
 A fitter is a pydantic dataclass whose fields are its settings, each with a default. Its
-life: ``supports`` → ``prepare`` once for a sample → ``fit`` once for every start. What a
-fit says of itself is recorded as its claim; everything judged is recomputed elsewhere.
+life: ``supports`` → ``prepare`` once for a sample → ``fit`` once for every start, or
+``fit_many`` once for a batch of them. What a fit says of itself is recorded as its claim;
+everything judged is recomputed elsewhere.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from fitters.starts import Start
 from scenarios.families import Family
@@ -22,6 +25,10 @@ Observe = Callable[[Callable[[], Mixture]], None]
 
 It costs next to nothing: ``copy`` is called at some 64 log-spaced passes only.
 """
+
+
+Batch = Annotated[int, Field(ge=1)]
+"""The setting ``batch``: how many restarts a fitter is to be given at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +52,15 @@ class Prepared(ABC):
     @abstractmethod
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
         """Fit from ``start``; ``seed`` is for the method's own randomness."""
+
+    @property
+    def batch(self) -> int:
+        """How many restarts ``fit_many`` is to be given at once; 1: it is never called."""
+        return 1
+
+    def fit_many(self, starts: Sequence[Start], seeds: Sequence[int]) -> list[Fit]:
+        """Fit from several starts at once, each to where ``fit`` leads from it, to rounding."""
+        raise NotImplementedError("this fitter takes one start at a time")
 
     def rebind(self, sample: Sample) -> Prepared | None:
         """The same for another sample of the same family and K, or None: prepare anew.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.base import Batch, Fit, Fitter, Observe, Prepared
+from fitters.newton import climb, newton_steps
 from fitters.sketching import Bins, seen, unsketchable
 from fitters.starts import Start
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.stack import Stack
 
 USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 EXACT = 1e-6
@@ -29,28 +33,36 @@ class Direct(Fitter):
 
     With the exact gradient and Hessian for exponential families (trust-region Newton:
     Moré & Sorensen 1983, *SIAM J. Sci. Stat. Comput.* 4:553). Other families get the exact
-    mixture gradient over numeric component scores, and L-BFGS-B in place of Newton.
+    mixture gradient over numeric component scores, and L-BFGS-B in place of Newton. scipy
+    takes one restart at a time; the method ``newton``, our own trust region, takes a batch.
     """
 
     name = "direct"
 
-    method: Literal["auto", "trust-exact", "trust-ncg", "Newton-CG", "BFGS", "L-BFGS-B", "CG"] = (
-        "auto"
-    )
-    """``auto``: trust-exact where the family has an exact Hessian, L-BFGS-B elsewhere."""
+    method: Literal[
+        "auto", "trust-exact", "trust-ncg", "Newton-CG", "BFGS", "L-BFGS-B", "CG", "newton"
+    ] = "auto"
+    """``auto``: trust-exact where the family has an exact Hessian, L-BFGS-B elsewhere; newton
+    for a batch."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-6
     """Largest component of the mean gradient at which to stop."""
     max_iterations: Annotated[int, Field(ge=1)] = 1000
     bins: Bins = 0
     """Climb on a sketch of so many rows, then take exact Newton steps on all the data until
     less than 1e-6 nats are predicted to be left; 0: climb on all the data."""
+    batch: Batch = 1
+    """Restarts that climb together: worth it on a sketch, where a pass is mostly overhead."""
 
     def supports(self, family: Family, components: int) -> str | None:
-        """Any family, except by a Hessian that it doesn't have."""
-        if self.method in USES_HESSIAN and not isinstance(family, ExponentialFamily):
+        """Any family, except by a Hessian that it doesn't have; batches by newton alone."""
+        if self.batch > 1 and self.method not in ("auto", "newton"):
+            return f"scipy's {self.method} takes one restart at a time: leave out batch"
+        needs = self.batch > 1 or self.method in (*USES_HESSIAN, "newton")
+        if needs and not isinstance(family, ExponentialFamily):
+            what = "batch" if self.batch > 1 else self.method
             return (
-                f"{self.method} needs an exact Hessian, which {family.name} has not (it is no "
-                "exponential family): use method=auto or L-BFGS-B"
+                f"{what} needs an exact Hessian, which {family.name} has not (it is no "
+                "exponential family): leave it out"
             )
         return unsketchable(family, self.bins)
 
@@ -58,9 +70,11 @@ class Direct(Fitter):
         """Import scipy's optimisers; the statistics are in the sample."""
         import scipy.optimize  # noqa: F401
 
-        method = self.method
-        if method == "auto":
-            method = "trust-exact" if isinstance(family, ExponentialFamily) else "L-BFGS-B"
+        method: str = self.method
+        if method == "auto" and not isinstance(family, ExponentialFamily):
+            method = "L-BFGS-B"
+        elif method == "auto":
+            method = "newton" if self.batch > 1 else "trust-exact"
         return _PreparedDirect(self, method, sample, seen(sample, self.bins))
 
 
@@ -71,28 +85,42 @@ class _PreparedDirect(Prepared):
     sample: Sample
     seen: Sample
 
-    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
-        before = self.sample.evaluations
-        observe(lambda: start.mixture)
-        begin = start.mixture.within(self.sample.family)
-        mixture, success, steps, message = self._climb(self.seen, begin, observe)
-        if self.seen is not self.sample:
-            polished, left = self._polish(mixture, observe)
-            if polished is None:  # the sketch led to no top of the data's: climb on those
-                mixture, success, more, message = self._climb(self.sample, mixture, observe)
-                steps += more
-            else:
-                mixture, success = polished, True
-                message = f"{message} About {left:.1e} nats left on the data."
-        passes = self.sample.evaluations - before
-        return Fit(mixture, success, steps, passes, message)
+    @property
+    def batch(self) -> int:
+        return self.fitter.batch
 
-    def _climb(
-        self, sample: Sample, start: Mixture, observe: Observe
-    ) -> tuple[Mixture, bool, int, str]:
-        """scipy's minimiser on ``sample``: (mixture, success, iterations, message)."""
+    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+        observe(lambda: start.mixture)
+        return self._fitted([start], observe)[0]
+
+    def fit_many(self, starts: Sequence[Start], seeds: Sequence[int]) -> list[Fit]:
+        return self._fitted(starts, lambda copy: None)
+
+    def _fitted(self, starts: Sequence[Start], observe: Observe) -> list[Fit]:
+        begin = [start.mixture.within(self.sample.family) for start in starts]
+        tops = self._tops(self.seen, begin, observe)
+        if self.seen is self.sample:
+            return tops
+        return [self._carried_on(top, observe) for top in tops]
+
+    def _tops(self, sample: Sample, starts: list[Mixture], observe: Observe) -> list[Fit]:
+        """Where the method leads on ``sample``, from each start."""
+        if self.method != "newton":
+            return [self._minimised(sample, start, observe) for start in starts]
+        ends, success, steps = climb(
+            sample, Stack.of(starts), self.fitter.tolerance, self.fitter.max_iterations
+        )
+        each = len(sample.counts) / sample.size
+        return [
+            Fit(end, claim, count, (count + 1) * each, "" if claim else "It found no top.")
+            for end, claim, count in zip(ends, success.tolist(), steps.tolist(), strict=True)
+        ]
+
+    def _minimised(self, sample: Sample, start: Mixture, observe: Observe) -> Fit:
+        """Where scipy's minimiser leads."""
         from scipy.optimize import minimize
 
+        before = sample.evaluations
         objective = _Objective(sample, start, self.method in USES_HESSIAN)
 
         def callback(coordinates: Array) -> None:
@@ -116,8 +144,21 @@ class _PreparedDirect(Prepared):
             callback=callback,
             options=options,
         )
-        at_end = objective.mixture(result.x)
-        return at_end, bool(result.success), int(result.nit), str(result.message)
+        end, passes = objective.mixture(result.x), sample.evaluations - before
+        return Fit(end, bool(result.success), int(result.nit), passes, str(result.message))
+
+    def _carried_on(self, top: Fit, observe: Observe) -> Fit:
+        """The top of the sketch carried on to the data's own."""
+        before = self.sample.evaluations
+        polished, left = self._polish(top.mixture, observe)
+        passes = top.evaluations + self.sample.evaluations - before
+        if polished is not None:
+            told = f"{top.message} About {left:.1e} nats left on the data.".lstrip()
+            return Fit(polished, True, top.iterations, passes, told)
+        # The sketch led to no top of the data's: climb on those.
+        (again,) = self._tops(self.sample, [top.mixture], observe)
+        steps, passes = top.iterations + again.iterations, passes + again.evaluations
+        return replace(again, iterations=steps, evaluations=passes)
 
     def _polish(self, mixture: Mixture, observe: Observe) -> tuple[Mixture | None, float]:
         """Newton's method on all the data: the maximum, and the nats predicted to be left.
@@ -130,15 +171,11 @@ class _PreparedDirect(Prepared):
                 break
             reached, gradient, hessian = self.sample.hessian(mixture)
             observe(lambda at=mixture: at)  # type: ignore[misc]
-            if not (reached >= value and np.isfinite(hessian).all()):
+            (step,), (left,) = newton_steps(gradient[None], hessian[None])
+            if not (reached >= value and np.isfinite(left)):
                 break
-            curvature, vectors = np.linalg.eigh(-hessian)
-            if not curvature[0] > 0.0:
-                break
-            step = vectors @ ((vectors.T @ gradient) / curvature)
-            left = 0.5 * float(gradient @ step)
             if left < EXACT:
-                return mixture, left
+                return mixture, float(left)
             value, point = reached, mixture.coordinates() + step
             mixture = Mixture.from_coordinates(mixture.family, mixture.components, point)
         return None, np.inf

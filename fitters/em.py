@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated
 
@@ -9,26 +10,33 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.base import Batch, Fit, Fitter, Observe, Prepared
+from fitters.newton import newton_steps
 from fitters.sketching import Bins, seen
 from fitters.starts import Start
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
-from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.stack import Index, Stack
 
 ROUNDING = 1e-14
+PATIENCE = 50
+"""E-steps after which a restart that is still on its way leaps by Newton steps."""
+FIRST_RADIUS = 1.0
+"""The longest of them at first, in coordinates of order one."""
 
 
 @dataclass(frozen=True)
 class EM(Fitter):
     """EM with exact M-steps: Dempster, Laird & Rubin (1977), *JRSS B* 39:1.
 
-    Accelerated by squared extrapolation, SQUAREM: Varadhan & Roland (2008), *Scand. J.
-    Statist.* 35:335, their third step length, in free coordinates; a step that would lose
-    likelihood is not taken. Stops when the log likelihood still to be gained is below
-    ``tolerance`` nats, as a quadratic model with the exact Hessian predicts it: a small
-    step alone says nothing of what is left.
+    Accelerated by leaps, each after two EM steps, and not taken if it would lose likelihood:
+    squared extrapolation, SQUAREM (Varadhan & Roland 2008, *Scand. J. Statist.* 35:335, their
+    third step length, in free coordinates); and for restarts still on their way after 50
+    E-steps, which creep along a ridge, Newton steps with the exact Hessian (much as Aitkin &
+    Aitkin 1996, *Stat. Comput.* 6:127). Stops when the log likelihood still to be gained is
+    below ``tolerance`` nats, as a quadratic model with the exact Hessian predicts it: a
+    small step alone says nothing of what is left.
     """
 
     name = "em"
@@ -38,9 +46,11 @@ class EM(Fitter):
     max_iterations: Annotated[int, Field(ge=1)] = 5000
     """E-steps."""
     accelerate: bool = True
-    """Extrapolate; without, plain EM."""
+    """Leap; without, plain EM."""
     bins: Bins = 0
     """Look at a sketch of so many rows; 0: at all the data."""
+    batch: Batch = 1
+    """Restarts that climb together: worth it on a sketch, where a pass is mostly overhead."""
 
     def supports(self, family: Family, components: int) -> str | None:
         """Exponential families, whose M-step is exact."""
@@ -61,96 +71,135 @@ class _PreparedEM(Prepared):
     fitter: EM
     sample: Sample = field(repr=False)
 
+    @property
+    def batch(self) -> int:
+        return self.fitter.batch
+
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
-        before = self.sample.evaluations
-        begin = start.mixture.within(self.sample.family)
-        climb = _Climb(self.fitter, self.sample, begin, observe)
-        converged, message = climb.run()
-        passes = self.sample.evaluations - before
-        return Fit(climb.mixture, converged, climb.iterations, passes, message)
+        return self._climbed([start], observe)[0]
+
+    def fit_many(self, starts: Sequence[Start], seeds: Sequence[int]) -> list[Fit]:
+        return self._climbed(starts, lambda copy: None)
+
+    def _climbed(self, starts: Sequence[Start], observe: Observe) -> list[Fit]:
+        begin = Stack.of([start.mixture for start in starts], self.sample.family)
+        climbs = _Climbs(self.fitter, self.sample, begin, observe)
+        with np.errstate(all="ignore"):
+            climbs.run()
+        return climbs.fits()
 
 
-class _Climb:
-    """One restart's way uphill: ``mixture`` is where it stands."""
+class _Climbs:
+    """The ways uphill of B restarts, which know nothing of each other.
 
-    def __init__(self, fitter: EM, sample: Sample, start: Mixture, observe: Observe) -> None:
-        self.fitter, self.sample, self.observe = fitter, sample, observe
-        self.mixture, self.iterations = start, 0
-        self.longest = np.inf  # step length to try: much less after a failure, until one gains
+    ``at`` is where each stands; ``which`` (b,), in the methods, are the restarts meant.
+    """
 
-    def run(self) -> tuple[bool, str]:
-        """(claim, message) at the end."""
-        next_look = np.inf
-        while self.iterations < self.fitter.max_iterations:
-            origin = self.mixture
-            value, first = self._step(origin)
-            self._show(origin)
-            if not first.valid():
-                return False, f"the M-step of iteration {self.iterations} left the domain"
-            self.mixture = first
-            value_first, second = self._step(first)
-            self._show(first)
-            if not second.valid():
-                return False, f"the M-step of iteration {self.iterations} left the domain"
-            self.mixture = second
-            points = np.stack([m.coordinates() for m in (origin, first, second)])
-            steps = np.diff(points, axis=0)
-            gain = value_first - value
-            # Gains shrink as the squares of steps do: what they add up to decides when to look.
-            shrink = min(float(np.sum(steps[1] ** 2) / max(np.sum(steps[0] ** 2), 1e-300)), 1.0)
-            left = gain * shrink / max(1.0 - shrink, 1e-12)
-            stuck = abs(gain) < ROUNDING * abs(value)
-            if stuck or left < min(self.fitter.tolerance, next_look):
-                told = self._predicted_gain()
-                if told < self.fitter.tolerance:
-                    return True, f"about {told:.1e} nats left"
-                if stuck:
-                    return False, "it stands still, and not on a maximum"
-                next_look = left / 4.0
-            if self.fitter.accelerate:
-                self._extrapolate(points, steps, value_first)
-        return False, f"stopped after max_iterations={self.fitter.max_iterations}"
+    def __init__(self, fitter: EM, sample: Sample, starts: Stack, observe: Observe) -> None:
+        self.fitter, self.sample, self.at, self.observe = fitter, sample, starts, observe
+        size = len(starts)
+        self.iterations, self.looks = np.zeros(size, dtype=int), np.zeros(size, dtype=int)
+        # Leaps: the step length tried last, and the longest to try: much less after a failure.
+        self.length, self.longest = np.full(size, np.inf), np.full(size, np.inf)
+        self.radius = np.full(size, FIRST_RADIUS)
+        self.next_look = np.full(size, np.inf)  # nats to be promised at most before another
+        self.told: dict[int, tuple[bool, str]] = {}
 
-    def _step(self, mixture: Mixture) -> tuple[float, Mixture]:
-        """Log likelihood at ``mixture``, and the mixture that the EM step leads to."""
+    def run(self) -> None:
+        """Climb until all have ended."""
+        while len(self.told) < len(self.at):
+            going = np.array([i for i in range(len(self.at)) if i not in self.told])
+            most = self.fitter.max_iterations
+            self._end(going[self.iterations[going] >= most], f"stopped after max_iterations={most}")
+            going = going[self.iterations[going] < most]
+            if going.size:
+                self._round(going)
+
+    def fits(self) -> list[Fit]:
+        """What came of each."""
+        passes = (self.iterations + self.looks) * len(self.sample.counts) / self.sample.size
+        return [
+            Fit(self.at[i], claim, int(self.iterations[i]), float(passes[i]), message)
+            for i, (claim, message) in sorted(self.told.items())
+        ]
+
+    def _round(self, which: Index) -> None:
+        """Two EM steps, a look at what is left if that seems little, and a leap."""
+        origin = self.at.take(which)
+        value, first = self._step(which, origin)
+        self._show(origin)
+        value_first, second = self._step(which, first)
+        self._show(first)
+        inside = first.valid() & second.valid()
+        self._end(which[~inside], "an M-step left the domain")
+        which = which[inside]
+        self.at.put(which, second.take(inside))
+        points = np.stack([s.take(inside).coordinates() for s in (origin, first, second)])
+        steps, value_first = np.diff(points, axis=0), value_first[inside]
+        gain = value_first - value[inside]
+        # Gains shrink as the squares of steps do: what they add up to decides when to look.
+        squares = np.sum(steps**2, axis=2)
+        shrink = np.minimum(squares[1] / np.maximum(squares[0], 1e-300), 1.0)
+        left = gain * shrink / np.maximum(1.0 - shrink, 1e-12)
+        stuck = np.abs(gain) < ROUNDING * np.abs(value_first)
+        slow = (self.iterations[which] >= PATIENCE) & self.fitter.accelerate
+        look = stuck | slow | (left < np.minimum(self.fitter.tolerance, self.next_look[which]))
+        gains, tops = np.full(len(which), np.inf), np.full(points.shape[1:], np.nan)
+        if look.any():
+            gains[look], tops[look] = self._models(which[look])
+        self.next_look[which[look]] = left[look] / 4.0
+        done = gains < self.fitter.tolerance
+        for i in np.flatnonzero(done):
+            self.told[int(which[i])] = (True, f"about {gains[i]:.1e} nats left")
+        self._end(which[stuck & ~done], "it stands still, and not on a maximum")
+        if self.fitter.accelerate:
+            squared = self._squared(which, points[0], steps)
+            reached = np.where(slow[:, None], tops, squared)
+            on = ~done & ~stuck & np.isfinite(reached).all(axis=1)
+            if on.any():
+                self._leap(which[on], reached[on], value_first[on], slow[on])
+
+    def _step(self, which: Index, stack: Stack) -> tuple[Array, Stack]:
+        """Log likelihoods at ``stack``, and the mixtures that EM steps lead to."""
         family = self.sample.family
         assert isinstance(family, ExponentialFamily)
-        value, mass, totals = self.sample.expectation(mixture)
-        self.iterations += 1
-        with np.errstate(all="ignore"):
-            parameters = family.maximise(totals / mass[:, None], near=mixture.parameters)
-            return value, Mixture(family, mass / mass.sum(), parameters)
+        value, mass, totals = self.sample.expectations(stack)
+        self.iterations[which] += 1
+        means = (totals / mass[:, :, None]).reshape(-1, totals.shape[2])
+        parameters = family.maximise(means, near=stack.parameters.reshape(means.shape))
+        weights = mass / mass.sum(axis=1, keepdims=True)
+        return value, Stack(family, weights, parameters.reshape(totals.shape))
 
-    def _extrapolate(self, points: Array, steps: Array, least: float) -> None:
-        """Go on along the last two steps, if that gains; an EM step from there stabilises it."""
+    def _squared(self, which: Index, origin: Array, steps: Array) -> Array:
+        """Coordinates (b, p) far along the last two steps; NaN where that is no way ahead."""
         bend = steps[1] - steps[0]
-        with np.errstate(all="ignore"):
-            length = float(np.linalg.norm(steps[0]) / np.linalg.norm(bend))
-        if not length > 1.0:
-            return
-        length = min(length, self.longest)
-        reached = points[0] + 2.0 * length * steps[0] + length**2 * bend
-        candidate = Mixture.from_coordinates(self.sample.family, self.mixture.components, reached)
-        if candidate.valid():
-            value, beyond = self._step(candidate)
-            if value >= least and beyond.valid():
-                self._show(candidate)
-                self.mixture, self.longest = beyond, np.inf
-                return
-        self.longest = max(length / 16.0, 2.0)
+        length = np.linalg.norm(steps[0], axis=1) / np.linalg.norm(bend, axis=1)
+        self.length[which] = np.minimum(length, self.longest[which])
+        length = np.where(length > 1.0, self.length[which], np.nan)[:, None]
+        return np.asarray(origin + 2.0 * length * steps[0] + length**2 * bend)
 
-    def _predicted_gain(self) -> float:
-        """½ gᵀ(-H)⁻¹g at the mixture in nats; infinite at a saddle. One pass."""
-        _, gradient, hessian = self.sample.hessian(self.mixture)
-        if not np.isfinite(hessian).all():
-            return float("inf")
-        curvature, vectors = np.linalg.eigh(-hessian)
-        flat = 1e-10 * float(curvature[-1])
-        if curvature[0] < -flat:
-            return float("inf")
-        held = curvature > flat  # along a ridge there is nothing to gain
-        along = (vectors.T @ gradient)[held]
-        return float(0.5 * np.sum(along**2 / curvature[held]))
+    def _leap(self, which: Index, reached: Array, least: Array, slow: Index) -> None:
+        """Be at ``reached``, and an EM step further, which stabilises it, if that gains."""
+        leapt = Stack.from_coordinates(self.sample.family, self.at.components, reached)
+        value, beyond = self._step(which, leapt)
+        gained = (value >= least) & leapt.valid() & beyond.valid()
+        if gained.any():
+            self._show(leapt.take(gained))
+        self.at.put(which[gained], beyond.take(gained))
+        self.longest[which] = np.where(gained, np.inf, np.maximum(self.length[which] / 16.0, 2.0))
+        self.radius[which] *= np.where(slow, np.where(gained, 2.0, 0.25), 1.0)
 
-    def _show(self, mixture: Mixture) -> None:
-        self.observe(lambda: mixture)
+    def _models(self, which: Index) -> tuple[Array, Array]:
+        """Nats that quadratic models still see above, and coordinates on the way to their tops."""
+        self.looks[which] += 1
+        here = self.at.take(which)
+        _, gradients, hessians = self.sample.hessians(here)
+        steps, gains = newton_steps(gradients, hessians, self.radius[which])
+        return gains, here.coordinates() + steps
+
+    def _show(self, stack: Stack) -> None:
+        self.observe(lambda: stack[0])
+
+    def _end(self, which: Index, why: str) -> None:
+        for i in which:
+            self.told[int(i)] = (False, why)

@@ -12,6 +12,7 @@ from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.stack import Stack
 
 BINS = 512
 """Rows of the sketch on which candidates are tried."""
@@ -44,14 +45,12 @@ class Screened(StartPolicy):
         """The best admissible optimum found; among none admissible, the best candidate."""
         seen = sample.sketch(BINS)
         generator = np.random.default_rng(seed)
-        best = _climbed(seen, _quantile(sample, 1, generator), LONG)
+        best = _climbed(seen, [_quantile(sample, 1, generator)], LONG)[0]
         for count in range(2, components + 1):
             candidates = list(_candidates(sample, count, generator))
             candidates += _inserted(seen, best[1], sample)
-            tried = [_climbed(seen, candidate, SHORT) for candidate in candidates]
-            carried = [
-                _climbed(seen, mixture, LONG) for _, mixture in _distinct(tried, sample)[:CARRIED]
-            ]
+            tried = _distinct(_climbed(seen, candidates, SHORT), sample)[:CARRIED]
+            carried = _climbed(seen, [mixture for _, mixture in tried], LONG)
             best = _distinct(carried, sample)[0]
         return best[1]
 
@@ -59,13 +58,16 @@ class Screened(StartPolicy):
 Climbed = tuple[float, Mixture]
 
 
-def _climbed(seen: Sample, start: Mixture, most: int) -> Climbed:
-    """(log likelihood, mixture) after EM from ``start``; -inf where it left the domain."""
-    prepared = EM(max_iterations=most).prepare(seen, seen.family, start.components)
+def _climbed(seen: Sample, starts: list[Mixture], most: int) -> list[Climbed]:
+    """(log likelihood, mixture) after EM from each; -inf where it left the domain."""
+    prepared = EM(max_iterations=most).prepare(seen, seen.family, starts[0].components)
+    fits = prepared.fit_many([Start(m, Quantile(), 0) for m in starts], [0] * len(starts))
     with np.errstate(all="ignore"):  # some candidates lead nowhere
-        end = prepared.fit(Start(start, Quantile(), 0), 0, lambda copy: None).mixture
-        value = seen.log_likelihood(end) if end.valid() else -np.inf
-    return (value, end) if np.isfinite(value) else (-np.inf, start)
+        values = seen.expectations(Stack.of([fit.mixture for fit in fits]))[0]
+    return [
+        (float(value), fit.mixture) if fit.mixture.valid() and np.isfinite(value) else (-np.inf, m)
+        for value, fit, m in zip(values, fits, starts, strict=True)
+    ]
 
 
 def _distinct(climbed: list[Climbed], sample: Sample) -> list[Climbed]:

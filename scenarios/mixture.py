@@ -25,6 +25,25 @@ def log_sum_exp(terms: Array) -> Array:
         return np.asarray(top + np.log(np.exp(terms - top).sum(axis=0)))
 
 
+def coordinates_of(family: Family, weights: Array, parameters: Array) -> Array:
+    """Weights (..., K), parameters (..., K, d) → coordinates (..., p)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = np.log(weights[..., :-1]) - np.log(weights[..., -1:])
+    free = family.free(parameters)
+    return np.concatenate(
+        [odds, free.reshape(*odds.shape[:-1], weights.shape[-1] * parameters.shape[-1])], axis=-1
+    )
+
+
+def from_coordinates(family: Family, components: int, coordinates: Array) -> tuple[Array, Array]:
+    """The inverse of ``coordinates_of``: (weights, parameters)."""
+    leading = coordinates.shape[:-1]
+    odds = np.concatenate([coordinates[..., : components - 1], np.zeros((*leading, 1))], axis=-1)
+    weights = np.exp(odds - odds.max(axis=-1, keepdims=True))
+    free = coordinates[..., components - 1 :].reshape(*leading, components, len(family.parameters))
+    return weights / weights.sum(axis=-1, keepdims=True), family.usual(free)
+
+
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """Σₖ wₖ f(x | θₖ), with ``weights`` (K,) and usual ``parameters`` (K, d).
@@ -101,17 +120,12 @@ class Mixture:
 
     def coordinates(self) -> Array:
         """The unconstrained coordinates (p,); infinite log-odds for a weight of zero."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            odds = np.log(self.weights[:-1]) - np.log(self.weights[-1])
-        return np.concatenate([odds, self.family.free(self.parameters).ravel()])
+        return coordinates_of(self.family, self.weights, self.parameters)
 
     @classmethod
     def from_coordinates(cls, family: Family, components: int, coordinates: Array) -> Mixture:
         """The inverse of ``coordinates``."""
-        odds = np.append(coordinates[: components - 1], 0.0)
-        weights = np.exp(odds - odds.max())
-        free = coordinates[components - 1 :].reshape(components, -1)
-        return cls(family, weights / weights.sum(), family.usual(free))
+        return cls(family, *from_coordinates(family, components, coordinates))
 
     def within(self, family: Family) -> Mixture:
         """The same mixture, whose coordinates are those of ``family``'s anchor."""

@@ -16,11 +16,15 @@ import numpy as np
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
+from scenarios.kernels import louis, posterior, products
 from scenarios.mixture import Mixture
 from scenarios.sketch import Sketch, blocks
+from scenarios.stack import Stack
 
 BLOCK = 1 << 13
 """Rows that a kernel takes at once: what it makes of them stays in the processor's cache."""
+TOGETHER = 1 << 13
+"""Rows × mixtures that a kernel takes at once."""
 IN_MEMORY = 1 << 22
 """Observations up to which T(x) is kept; beyond, it is computed anew in every pass."""
 THINNED = 1 << 17
@@ -138,20 +142,25 @@ class Sample:
 
     def log_likelihood(self, mixture: Mixture) -> float:
         """Σ log density in nats: one pass."""
-        return self.log_base + sum(part for part, *_ in self._pass(mixture))
+        return self.log_base + sum(float(part[0]) for _, part, *_ in self._pass(_one(mixture)))
 
     def expectation(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """The E-step: (log likelihood, expected counts (K,), Σ responsibility·row (K, d)).
 
         One pass.
         """
-        value, mass = self.log_base, np.zeros(mixture.components)
-        totals = np.zeros((mixture.components, len(self.family.parameters)))
-        for part, responsibilities, rows, counts in self._pass(mixture):
+        value, mass, totals = self.expectations(_one(mixture))
+        return float(value[0]), mass[0], totals[0]
+
+    def expectations(self, stack: Stack) -> tuple[Array, Array, Array]:
+        """``expectation`` of each of B mixtures, (B,), (B, K), (B, K, d): B passes."""
+        value, mass = np.full(len(stack), self.log_base), np.zeros(stack.weights.shape)
+        totals = np.zeros((*stack.weights.shape, len(self.family.parameters)))
+        for these, part, responsibilities, rows, counts in self._pass(stack):
             weighted = responsibilities if counts is None else responsibilities * counts
-            value += part
-            mass += weighted.sum(axis=1)
-            totals += weighted @ rows.T
+            value[these] += part
+            mass[these] += weighted.sum(axis=2)
+            totals[these] += weighted @ rows.T
         return value, mass, totals
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
@@ -169,9 +178,9 @@ class Sample:
         else:
             value, mass = self.log_base, np.zeros(len(weights))
             free = np.zeros(mixture.parameters.shape)
-            for part, responsibilities, rows, counts in self._pass(mixture):
+            for _, part, (responsibilities,), rows, counts in self._pass(_one(mixture)):
                 weighted = responsibilities if counts is None else responsibilities * counts
-                value += part
+                value += float(part[0])
                 mass += weighted.sum(axis=1)
                 scores = family.score(rows[0], mixture.parameters)
                 free += np.einsum("kn,kdn->kd", weighted, scores)
@@ -182,72 +191,45 @@ class Sample:
     def hessian(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """Log likelihood, gradient (p,) and exact Hessian (p, p) in coordinates: one pass.
 
-        With r the responsibilities and g the gradients of log wₖf, per observation,
-        ∇²ℓ = Σₖ rₖ(gₖgₖᵀ + ∇gₖ) - (Σₖ rₖgₖ)(Σₖ rₖgₖ)ᵀ (Louis 1982, *JRSS B* 44:226). As
-        every g is linear in u = (1, T), all of it follows from Σ rₖ u uᵀ and Σ rₖrₗ u uᵀ.
-        Exponential families only.
+        Raises ``TypeError`` for a family without exponential form.
         """
-        family = self.family
+        value, gradient, hessian = self.hessians(_one(mixture))
+        return float(value[0]), gradient[0], hessian[0]
+
+    def hessians(self, stack: Stack) -> tuple[Array, Array, Array]:
+        """``hessian`` of each of B mixtures, (B,), (B, p), (B, p, p): B passes."""
+        family, (size, components) = self.family, stack.weights.shape
         if not isinstance(family, ExponentialFamily):
             raise TypeError(f"{family.name} is no exponential family: there is no exact Hessian")
-        weights, components = mixture.weights, mixture.components
         width = 1 + len(family.parameters)
-        value = self.log_base
-        singles = np.zeros((components * width, width))
-        pairs = np.zeros((components * width, components * width))
-        for part, responsibilities, rows, counts in self._pass(mixture):
-            u = np.concatenate([np.ones((1, rows.shape[1])), rows])
-            products = (responsibilities[:, None, :] * u).reshape(components * width, -1)
-            weighted = products if counts is None else products * counts
-            value += part
-            singles += weighted @ u.T  # Σ rₖ u uᵀ
-            pairs += weighted @ products.T  # Σ rₖrₗ u uᵀ, in blocks
-        single = singles.reshape(components, width, width)
+        value = np.full(size, self.log_base)
+        singles = np.zeros((size, components, width, width))
+        pairs = np.zeros((size, components * width, components * width))
+        for these, part, responsibilities, rows, counts in self._pass(stack):
+            single, pair = products(responsibilities, rows, counts)
+            value[these] += part
+            singles[these] += single
+            pairs[these] += pair
+        return value, *louis(family, stack, singles, pairs)
 
-        # Each component's own gradient as a linear map of u: free coordinates from T - E T,
-        # the log-odds from 1.
-        jacobian, curvature = family.natural_derivatives(mixture.parameters)
-        eta = family.natural(mixture.parameters)
-        mean = family.mean_statistics(eta)
-        covariance = family.covariance_statistics(eta)
-        d = eta.shape[1]
-        p = components - 1 + components * d
-        mass = single[:, 0, 0]
-        maps = np.zeros((components, p, width))
-        for k in range(components):
-            free = slice(components - 1 + k * d, components - 1 + (k + 1) * d)
-            maps[k, free, 0] = -jacobian[k].T @ mean[k]
-            maps[k, free, 1:] = jacobian[k].T
-            maps[k, : components - 1, 0] -= weights[:-1]
-            if k < components - 1:
-                maps[k, k, 0] += 1.0
-        gradient = np.einsum("kpu,ku->p", maps, single[:, 0, :])
-        stacked = maps.transpose(1, 0, 2).reshape(p, -1)
-        hessian = np.einsum("kpu,kuv,kqv->pq", maps, single, maps) - stacked @ pairs @ stacked.T
-        odds = np.diag(weights[:-1]) - np.outer(weights[:-1], weights[:-1])
-        hessian[: components - 1, : components - 1] -= mass.sum() * odds
-        for k in range(components):
-            free = slice(components - 1 + k * d, components - 1 + (k + 1) * d)
-            residual = single[k, 0, 1:] - mass[k] * mean[k]
-            hessian[free, free] += np.einsum("j,jab->ab", residual, curvature[k])
-            hessian[free, free] -= mass[k] * (jacobian[k].T @ covariance[k] @ jacobian[k])
-        return value, gradient, hessian
+    def _pass(self, stack: Stack) -> Iterator[tuple[slice, Array, Array, Array, Array | None]]:
+        """One pass for each of B mixtures, some of them and b rows at a time.
 
-    def _pass(self, mixture: Mixture) -> Iterator[tuple[float, Array, Array, Array | None]]:
-        """One pass, a block of b rows at a time.
-
-        Yields Σ counts · (log density - h), P(component | row) (K, b), which is the caller's
-        to overwrite, the rows (d, b), and their counts (b,), None where all are 1.
+        Yields which of them, Σ counts · (log density - h) (B,), P(component | row) (B, K, b),
+        which is the caller's to overwrite, the rows (d, b), and their counts (b,), None
+        where all are 1.
         """
-        family = self.family
+        family, (size, components) = self.family, stack.weights.shape
+        parameters = stack.parameters.reshape(size * components, len(family.parameters))
         with np.errstate(divide="ignore"):
-            constants = np.log(mixture.weights)[:, None]
+            constants = np.log(stack.weights).reshape(-1, 1)
         eta = None
         if isinstance(family, ExponentialFamily):
-            eta = family.natural(mixture.parameters)
+            eta = family.natural(parameters)
             constants = constants - family.log_partition(eta)[:, None]
         once = self.counts.strides == (0,)
-        self.count(len(self.counts) / self.size)
+        self.count(size * len(self.counts) / self.size)
+        together = max(1, TOGETHER // len(self.counts))
         for low in range(0, len(self.counts), BLOCK):
             part = slice(low, low + BLOCK)
             if self.kept is None:
@@ -255,11 +237,19 @@ class Sample:
             else:
                 rows = self.kept[part].T
             counts = None if once else self.counts[part]
-            if eta is None:
-                joint = family.log_density(rows[0], mixture.parameters) + constants
-            else:
-                joint = eta @ rows + constants
-            yield _posterior(joint, counts), joint, rows, counts
+            for first in range(0, size, together):
+                these = slice(first, min(first + together, size))
+                mine = slice(these.start * components, these.stop * components)
+                if eta is None:
+                    joint = family.log_density(rows[0], parameters[mine]) + constants[mine]
+                else:
+                    joint = eta[mine] @ rows + constants[mine]
+                joint = joint.reshape(-1, components, rows.shape[1])
+                yield these, posterior(joint, counts), joint, rows, counts
+
+
+def _one(mixture: Mixture) -> Stack:
+    return Stack(mixture.family, mixture.weights[None], mixture.parameters[None])
 
 
 def thin(x: Array) -> Array:
@@ -269,25 +259,3 @@ def thin(x: Array) -> Array:
 
 def _rows(family: Family, x: Array) -> Array:
     return family.statistics(x) if isinstance(family, ExponentialFamily) else x[:, None]
-
-
-def _posterior(joint: Array, counts: Array | None) -> float:
-    """Log of weight × density (K, b) → responsibilities, in place; returns Σ counts · log Σₖ."""
-    top = joint.max(axis=0)
-    if len(joint) == 2:  # one exponential does for both
-        second = joint[1] > joint[0]
-        less = np.exp(joint.min(axis=0) - top)
-        total = 1.0 + less
-        joint[1] = np.where(second, 1.0, less)
-        joint[0] = np.where(second, less, 1.0)
-    else:
-        joint -= top
-        np.exp(joint, out=joint)
-        total = joint.sum(axis=0)
-    joint /= total
-    if counts is not None:
-        return float(counts @ (top + np.log(total)))
-    # Totals are between 1 and K: a logarithm of products of 32 does for as many of them.
-    whole = total.size - total.size % 32
-    logs = np.log(total[:whole].reshape(32, -1).prod(axis=0)).sum() + np.log(total[whole:]).sum()
-    return float(top.sum() + logs)

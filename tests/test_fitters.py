@@ -47,7 +47,8 @@ def fit_all(spec: str, sample: Sample, start: str, restarts: range) -> list[tupl
 
 # Two fast settings stand for the sampler; the founding posterior below uses its defaults.
 @pytest.mark.parametrize(
-    "spec", ["em", "em:accelerate=false", "em:bins=64", "direct", "direct:bins=64",
+    "spec", ["em", "em:accelerate=false", "em:bins=64", "em:bins=64,batch=2",
+             "direct", "direct:bins=64", "direct:bins=64,batch=2", "direct:method=newton",
              "gradient", "gradient:batch_size=64,max_epochs=20", "gradient:bins=64",
              "mcmc:draws=50,tune=50", "mcmc:draws=50,tune=50,sampler=pymc",
              "mcmc:draws=50,tune=50,bins=64", "sklearn", "scipy_user"]
@@ -214,7 +215,7 @@ def test_too_few_observations_to_start_from(name: str) -> None:
         ("em:tolerance=1,tolerance=2", "twice"),
         ("em:preset=article", "no presets"),
         ("gradient:preset=artikle", "did you mean 'article'"),
-        ("direct:method=newton", "method=newton"),
+        ("direct:method=simplex", "method=simplex"),
     ],
 )
 def test_wrong_specs(spec: str, message: str) -> None:

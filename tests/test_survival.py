@@ -116,6 +116,11 @@ def test_a_run_outlives_hostile_fitters(site: Path, tmp_path: Path, mark: str) -
     assert "1 × hostile:how=sleeps on unequal: not_attempted" in told
 
 
+def lines(out: Path) -> int:
+    """How many lines a run's journal has, the last of them perhaps torn."""
+    return (out / TRIALS).read_bytes().count(b"\n") if (out / TRIALS).exists() else 0
+
+
 class Session:
     """A run in a process of its own, to be ended from without."""
 
@@ -162,7 +167,11 @@ def test_a_killed_run_goes_on_where_it_stood(whole: Path, tmp_path: Path, mark: 
     for _ in range(30):
         before = len(figures(out)) if (out / TRIALS).exists() else 0
         session = Session(out, *arguments)
-        time.sleep(moments.uniform(0.2, 4.0))
+        # At any moment: while it starts, or after so many trials, however fast this machine is.
+        enough = before + moments.randrange(40)
+        while session.process.poll() is None and lines(out) < enough:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.3))
         session.send(signal.SIGKILL)
         grew += (len(figures(out)) if (out / TRIALS).exists() else 0) > before
     assert grew >= 3  # the moments were such that there was something to lose

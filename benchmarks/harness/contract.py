@@ -64,7 +64,7 @@ def check_fitter(spec: str) -> Iterator[tuple[str, str | None]]:
 
 def _life(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[tuple[str, str | None]]:
     """One fitter's life on two samples of one family."""
-    start, second = (Start.of(policy("quantile"), s, 2, 11) for s in (sample, other))
+    start, second = _start(sample, 11), _start(other, 11)
     before = (sample.digest(), sample.rows.tobytes(), start.mixture.coordinates().tobytes())
     try:
         prepared = fitter.prepare(sample, sample.family, 2)
@@ -89,6 +89,13 @@ def _life(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[tuple[str, 
     yield "what it shows to observe() are valid mixtures", f"{len(bad)} are not" if bad else None
     again = _fit(prepared, sample, start).fit.mixture
     yield "the same start and seed give the same mixture", _differ(seen.fit.mixture, again, 0.0)
+    if prepared.batch > 1:
+        try:
+            many = prepared.fit_many([_start(sample, seed) for seed in (12, 11)], [5, 5])
+            told = _differ(many[1].mixture, seen.fit.mixture, 1e-6)
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+        yield "fit_many() gives each start what fit() gives it", told
     bound = prepared.rebind(other)
     if bound is not None:
         fresh = fitter.prepare(other, other.family, 2)
@@ -107,6 +114,10 @@ def _defaults(fitter: Fitter) -> str | None:
 def _sample(family: Family, seed: int) -> Sample:
     truth = Mixture(family, np.array([0.5, 0.5]), np.array(TRUTHS[family.name]))
     return Sample.of(truth.sample(np.random.default_rng(seed), SIZE), family)
+
+
+def _start(sample: Sample, seed: int) -> Start:
+    return Start.of(policy("quantile"), sample, 2, seed)
 
 
 def _fit(prepared: object, sample: Sample, start: Start) -> _Seen:

@@ -56,6 +56,7 @@ FACTS: dict[str, Any] = {
     "iterations": None,
     "evaluations": np.nan,
     "counted_by": "",
+    "batch": 1,
     "seconds": np.nan,
     "cpu_seconds": np.nan,
     "setup_seconds": np.nan,

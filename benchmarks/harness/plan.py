@@ -81,6 +81,8 @@ class Cell:
     """(start policy, restart) of each trial that is still to be done."""
     lost: int = 0
     """How many of the trials just before these were lost with their worker, in a row."""
+    alone: bool = False
+    """Whether to do its trials one by one, since a batch of them was lost."""
 
     @property
     def shape(self) -> Shape:
@@ -115,6 +117,7 @@ class Cell:
             "seed": self.seed,
             "trials": [list(trial) for trial in self.trials],
             "lost": self.lost,
+            "alone": self.alone,
         }
 
     @classmethod

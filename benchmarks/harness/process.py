@@ -41,7 +41,7 @@ class Worker:
         self.shape, self.limits = shape, limits
         self.cell: Cell | None = None
         self._left: deque[tuple[str, int]] = deque()
-        self._lost = 0
+        self._lost, self._batch = 0, 1
         self._setting_up = True
         self._since = self._looked = self._looked_far = time.monotonic()
         self._started: list[psutil.Process] = []
@@ -78,6 +78,7 @@ class Worker:
         job = {"cell": cell.content(), "limits": asdict(self.limits)}
         self._outgoing += json.dumps(job).encode() + b"\n"
         self.cell, self._left, self._lost = cell, deque(cell.trials), cell.lost
+        self._batch = 1
         self._setting_up, self._since = True, time.monotonic()
 
     def step(self) -> list[Record]:
@@ -144,7 +145,7 @@ class Worker:
                 break
             self._since = time.monotonic()
             if "prepared" in message:
-                self._setting_up = False
+                self._setting_up, self._batch = False, int(message["batch"])
             else:
                 self._left.popleft()
                 self._lost = 0
@@ -171,7 +172,8 @@ class Worker:
         if ended:
             return self._end(doing)
         now, limits = time.monotonic(), self.limits
-        allowed = limits.setup_timeout if self._setting_up else limits.timeout
+        trials = min(self._batch, len(self._left))
+        allowed = limits.setup_timeout if self._setting_up else limits.timeout * trials
         if now - self._since > allowed:
             option = "--setup-timeout" if self._setting_up else "--timeout"
             return "timeout", f"{doing}it took longer than {option} {allowed:g} s"
@@ -207,6 +209,9 @@ class Worker:
         assert self.cell is not None
         elapsed = time.monotonic() - self._since
         self.kill()
+        if self._batch > 1:  # one of a batch is at fault: alone, it shows which
+            self.cell = replace(self.cell, alone=True)
+            return []
         self._lost += 1
         # The time is what the trial cost: it belongs to the cost of a success.
         lost = self._record(outcome, message, lost_worker=True)

@@ -6,8 +6,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from benchmarks.harness import SCHEMA, judge
 from benchmarks.harness.journal import number, numbers
@@ -78,8 +80,27 @@ class Bench:
             self.why_not = ("error", _told("prepare", error))
         self.setup_seconds = time.perf_counter() - began
 
-    def trial(self, start_name: str, restart: int) -> Record:
-        """One trial's record of facts."""
+    @property
+    def batch(self) -> int:
+        """How many trials to do at once."""
+        return 1 if self.prepared is None or self.cell.alone else self.prepared.batch
+
+    def trials(self, trials: Sequence[tuple[str, int]]) -> list[Record]:
+        """The records of facts of one trial, or of a batch, in their order."""
+        begun = [self._begun(*trial) for trial in trials]
+        ready = [(record, start) for record, start in begun if start is not None]
+        if ready:
+            seeds = [derive("fit", *self._where(record["restart"])) for record, _ in ready]
+            outcomes = self._fit([start for _, start in ready], seeds)
+            for (record, _), outcome in zip(ready, outcomes, strict=True):
+                record.update(outcome, peak_mb=_peak_mb())
+        return [record for record, _ in begun]
+
+    def _where(self, restart: int) -> tuple[int, str, int, int]:
+        return (self.cell.seed, self.scenario_digest, self.cell.data_set, restart)
+
+    def _begun(self, start_name: str, restart: int) -> tuple[Record, Start | None]:
+        """A trial's record so far and its start, None where there is none to fit from."""
         scenario, sample = self.cell.scenario, self.sample
         record: Record = {
             "schema": SCHEMA,
@@ -92,44 +113,62 @@ class Bench:
         start_policy = policy(start_name)
         reason = start_policy.supports(sample.family, scenario.components)
         if reason is not None:
-            return record | {"outcome": "unsupported", "message": reason}
+            return record | {"outcome": "unsupported", "message": reason}, None
         if self.why_not is not None:
-            return record | dict(zip(("outcome", "message"), self.why_not, strict=True))
-        where = (self.cell.seed, self.scenario_digest, self.cell.data_set, restart)
-        start_seed = restart if start_policy.seed_is_restart else derive("start", *where)
+            return record | dict(zip(("outcome", "message"), self.why_not, strict=True)), None
+        own = derive("start", *self._where(restart))
         sample.evaluations, began = 0.0, time.perf_counter()
         try:
-            start = Start.of(start_policy, sample, scenario.components, start_seed)
+            seed = restart if start_policy.seed_is_restart else own
+            start = Start.of(start_policy, sample, scenario.components, seed)
         except BaseException as error:
-            return record | {"outcome": "error", "message": _told("start", error)}
+            return record | {"outcome": "error", "message": _told("start", error)}, None
         record |= {
             "start_seconds": time.perf_counter() - began,
             "start_evaluations": sample.evaluations,
             "start_digest": judge.digest(start.mixture.weights, start.mixture.parameters),
         }
-        return record | self._fit(start, derive("fit", *where)) | {"peak_mb": _peak_mb()}
+        return record, start
 
-    def _fit(self, start: Start, seed: int) -> Record:
-        sample = self.sample
+    def _fit(self, starts: list[Start], seeds: list[int]) -> list[Record]:
+        """What fits from ``starts`` came to: one by itself, more as a batch that shares its
+        time."""
+        sample, size = self.sample, len(starts)
         assert self.prepared is not None
         sample.evaluations = 0.0
         observer = Observer(sample)
         cpu, began = time.process_time(), time.perf_counter()
-        fit: Any = None
+        fits: list[Any] = [None] * size
         try:
-            fit = self.prepared.fit(start, seed, observer)
-            outcome = _returned(fit) if isinstance(fit, Fit) else _garbage(fit)
+            if size == 1:
+                fits = [self.prepared.fit(starts[0], seeds[0], observer)]
+            else:
+                fits = list(self.prepared.fit_many(starts, seeds))
+                if len(fits) != size:
+                    raise ValueError(f"fit_many returned {len(fits)} fits from {size} starts")
+            outcomes = [_returned(fit) if isinstance(fit, Fit) else _garbage(fit) for fit in fits]
         except BaseException as error:
-            outcome = {"outcome": "error", "message": _told("", error)}
-        outcome["seconds"] = time.perf_counter() - began
-        outcome["cpu_seconds"] = time.process_time() - cpu
-        if self.fitter.counted_by == "sample" or "evaluations" not in outcome:
-            outcome["evaluations"] = sample.evaluations
+            outcomes = [{"outcome": "error", "message": _told("", error)} for _ in starts]
+        cost = {
+            "batch": size,
+            "seconds": (time.perf_counter() - began) / size,
+            "cpu_seconds": (time.process_time() - cpu) / size,
+        }
+        passes = [outcome.get("evaluations", np.nan) for outcome in outcomes]
+        # A batch's fits say whose passes the sample counted, as long as the sum is right.
+        counted = self.fitter.counted_by == "sample" or np.isnan(passes).any()
+        shared = size > 1 and np.isclose(sum(passes), sample.evaluations, rtol=1e-6)
+        if counted and not shared:
+            passes = [sample.evaluations / size] * size
+        outcomes = [o | cost | {"evaluations": p} for o, p in zip(outcomes, passes, strict=True)]
         # The clock has stopped: what follows is the harness's own work on what it was given.
+        return [self._told_all(*each, observer) for each in zip(outcomes, fits, strict=True)]
+
+    def _told_all(self, outcome: Record, fit: Any, observer: Observer) -> Record:
         try:
             outcome["trace"] = observer.trace()
             if getattr(fit, "posterior", None) is not None:
-                outcome["posterior"] = summarise_posterior(fit.posterior, sample)
+                outcome["posterior"] = summarise_posterior(fit.posterior, self.sample)
         except Exception as error:
             outcome |= {"outcome": "error", "message": _told("its trace or posterior", error)}
         return outcome

@@ -1,7 +1,8 @@
 """The worker's side: a process that carries out cells of one shape until it is killed.
 
 It reads cells, one line of JSON each, from what was its standard input, and answers on what
-was its standard output: ``{"prepared": seconds}``, then ``{"record": ...}`` for each trial.
+was its standard output: ``{"prepared": seconds, "batch": size}``, then ``{"record": ...}`` for
+each trial.
 Fitters find standard input empty and standard output leading nowhere, so nothing that they
 read or print can be taken for a message.
 """
@@ -52,16 +53,17 @@ def carry_out(
             bench = Bench(cell, sample)
         except Exception as error:  # another machine may lack a file or a plug-in
             why = {"schema": SCHEMA, "outcome": "error", "message": f"before the trial: {error}"}
-            yield {"prepared": 0.0}
+            yield {"prepared": 0.0, "batch": 1}
             yield from ({"record": {**cell.record(*trial), **why}} for trial in cell.trials)
             return
         bench.prepare(kept[0])
         kept[0] = bench.prepared
-    yield {"prepared": bench.setup_seconds}
-    for trial in cell.trials:
-        with _deadline(allowed.timeout):
-            record = bench.trial(*trial)
-        yield {"record": record}
+    yield {"prepared": bench.setup_seconds, "batch": bench.batch}
+    for first in range(0, len(cell.trials), bench.batch):
+        trials = cell.trials[first : first + bench.batch]
+        with _deadline(allowed.timeout * len(trials)):
+            records = bench.trials(trials)
+        yield from ({"record": record} for record in records)
 
 
 def _channels() -> tuple[BinaryIO, BinaryIO]:

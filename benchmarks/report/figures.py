@@ -136,6 +136,25 @@ def trace_figure(
     return _svg(draw, (7.6, 3.2), name)
 
 
+def growth_figure(sizes: list[int], lines: dict[str, list[float]]) -> str:
+    """Seconds (NaN where not measured) against the number of observations, a line a name."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for index, (name, seconds) in enumerate(lines.items()):
+            axes.loglog(
+                sizes, seconds, marker="o", ms=4, color=COLOURS[index], ls=DASHES[index], label=name
+            )
+        slope = np.array(sizes) * lines["a pass"][-1] / sizes[-1] / 4.0
+        axes.loglog(sizes, slope, color="#888888", lw=1.0)
+        axes.annotate("∝ n", (sizes[1], slope[1]), xytext=(4, -10), textcoords="offset points")
+        axes.set_xlabel("observations n")
+        axes.set_ylabel("seconds")
+        axes.legend(frameon=False, fontsize=9)
+
+    return _svg(draw, (7.6, 3.6), "growth")
+
+
 def _best_fits(trials: pd.DataFrame) -> list[tuple[str, Any]]:
     """For each (fitter, start) the admissible fit of least NLL, in the order run."""
     starts = trials["start"].nunique()

@@ -23,9 +23,11 @@ class Hostile(Fitter):
     how: Literal[
         "raises", "interrupts", "garbage", "sleeps", "allocates", "exits", "ends", "segfaults",
         "forks", "returns_twice", "detaches", "prints", "closes", "slow_setup",
+        "exits_at_times",
     ] = "raises"  # fmt: skip
     seconds: float = 3600.0
     """How long to sleep, where it sleeps."""
+    batch: int = 1
 
     def prepare(self, sample: Any, family: Family, components: int) -> Prepared:
         if self.how == "slow_setup":
@@ -37,7 +39,16 @@ class _Prepared(Prepared):
     def __init__(self, fitter: Hostile, sample: Any) -> None:
         self.fitter, self.sample = fitter, sample
 
+    @property
+    def batch(self) -> int:
+        return self.fitter.batch
+
+    def fit_many(self, starts: Any, seeds: Any) -> Any:
+        return [self.fit(*each, None) for each in zip(starts, seeds, strict=True)]
+
     def fit(self, start: Any, seed: int, observe: Any) -> Any:
+        if self.fitter.how == "exits_at_times" and seed % 4 == 0:
+            os._exit(7)
         answer = getattr(self, self.fitter.how, lambda: None)()
         self.sample.log_likelihood(start.mixture)
         return answer or Fit(start.mixture, None, 0, 1.0)

@@ -48,7 +48,8 @@ def run(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A ready-made plan: quick (minutes; the default), standard (hours), full (days).",
+            help="A ready-made plan: quick (minutes; the default), check (what `make check` "
+            "runs), standard (hours), full (days).",
         ),
     ] = None,
     scenario: Annotated[
@@ -186,6 +187,53 @@ def report(
     from benchmarks import commands
 
     commands.report(folder, out, figures)
+
+
+class Form(StrEnum):
+    """How ``compare`` prints."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="A folder that `run` made.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same trials.")],
+    alpha: Annotated[
+        float, typer.Option(help="The chance of a false alarm, over all metrics together.")
+    ] = 0.01,
+    form: Annotated[
+        Form, typer.Option("--format", help="Markdown is for a pull request, JSON for machines.")
+    ] = Form.text,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write it to, in place of the terminal.")
+    ] = None,
+) -> None:
+    """Say whether NEW is worse than BASE, trial by trial, and how sure that is.
+
+    Both are judged by the better of their references. Exit status: 0 passed (nothing became
+    worse by as much as must be seen), 1 regressed, 3 inconclusive (it says what would settle
+    it), 4 measured nothing, 2 for runs that can't be compared.
+    """
+    from benchmarks import commands
+
+    commands.compare(base, new, alpha, "json" if json else form.value, out)
+
+
+@app.command()
+def baseline(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A complete run.")],
+    out: Annotated[Path, typer.Option(help="Where to keep it; what is there is replaced.")] = Path(
+        "results/baseline"
+    ),
+) -> None:
+    """Keep a run's facts, small enough to commit, as the base of later comparisons."""
+    from benchmarks import commands
+
+    commands.baseline(folder, out)
 
 
 @app.command()

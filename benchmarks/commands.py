@@ -76,6 +76,39 @@ def report(folder: Path, out: Path | None, figures: Path | None) -> None:
     print(f"Report: {page}")
 
 
+def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
+    """Print or write the gate's verdict on two runs; its word is the exit status."""
+    from benchmarks.gate import show
+    from benchmarks.gate.pairs import pair
+    from benchmarks.gate.verdict import compare as verdict_of
+
+    if not 0.0 < alpha < 0.5:
+        raise UserError(f"--alpha {alpha:g}: it takes a number above 0 and below 0.5")
+    pairs = pair(base, new, terminal.say)
+    terminal.say("")
+    comparison = verdict_of(pairs, alpha)
+    if form == "json":
+        told = show.as_json(comparison)
+    elif form == "markdown":
+        told = show.markdown(comparison)
+    else:
+        told = terminal.comparison_text(comparison)
+    if out is None:
+        print(told.rstrip())
+    else:
+        _write_text(out, told, "--out")
+        print(f"{show.sentence(comparison)} All of it: {out}")
+    raise SystemExit(comparison.exit_code)
+
+
+def baseline(folder: Path, out: Path) -> None:
+    """Keep a complete run's facts, without its traces."""
+    from benchmarks.gate.baseline import keep
+
+    count, size = keep(folder, out)
+    print(f"{count} trials in {out}, {size / 1e3:.0f} kB")
+
+
 def check(spec: str) -> None:
     """Run the contract test and print each of its points."""
     from benchmarks.harness.contract import check_fitter

@@ -22,6 +22,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.gate.verdict import Comparison
     from benchmarks.harness.plan import Record
     from benchmarks.harness.run import Run
     from benchmarks.harness.status import Status
@@ -156,3 +157,22 @@ def _console() -> Console:
 
 def _table(title: str) -> Table:
     return Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """The gate's verdict as text: a table, what to know besides, and the verdict last."""
+    from benchmarks.gate import show
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in show.HEADINGS:
+        right = heading in ("change", "p", "could see")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in show.rows(comparison):
+        table.add_row(*row)
+    console = Console(width=max(120, Console().width), highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+        for note in show.notes(comparison):
+            console.print(f"Note: {note}.", markup=False)
+    told = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    return f"{told}\n\n{show.sentence(comparison)}"

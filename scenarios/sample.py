@@ -6,13 +6,13 @@ means the same thing for every fitter that uses them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from scenarios.digest import digest
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
@@ -131,8 +131,8 @@ class Sample:
         return np.sort(thin(self.observations))
 
     def digest(self) -> str:
-        """SHA-256 of the observations' bytes: equal digests, equal data."""
-        return hashlib.sha256(self.observations.data).hexdigest()
+        """SHA-256 of the observations to ten digits: equal digests, equal data."""
+        return digest(self.observations)
 
     def count(self, passes: float = 1.0) -> None:
         """Enter passes made by other code than this sample's kernels."""

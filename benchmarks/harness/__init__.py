@@ -1,4 +1,4 @@
 """Facts (plan, run, journal) and, apart from them, judgement (judge, judgement, metrics)."""
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of ``run.json`` and of the records in ``trials.jsonl``."""

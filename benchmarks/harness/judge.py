@@ -7,7 +7,6 @@ plug-in's, is asked for its ``scipy`` distribution.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -179,12 +178,6 @@ def log_densities(family: str, weights: Array, parameters: Array, x: Array) -> A
         known(*parameters[:, k, :, None].swapaxes(0, 1)).logpdf(x) for k in range(weights.shape[1])
     ]
     return np.asarray(logsumexp(np.stack(terms), axis=0, b=weights.T[:, :, None]))
-
-
-def digest(weights: ArrayLike, parameters: ArrayLike) -> str:
-    """SHA-256 of a mixture's numbers in float64."""
-    told = [np.ascontiguousarray(a, dtype=np.float64).tobytes() for a in (weights, parameters)]
-    return hashlib.sha256(b"".join(told)).hexdigest()
 
 
 def nll(mixture: Judged, x: Array) -> float:

@@ -55,14 +55,23 @@ class Profile:
     restarts: Mapping[str, int]
     """Restarts by fitter name; the entry ``""`` is for all others."""
     data_sets: int
+    fitters: tuple[str, ...] = FITTERS
 
 
 def profiles() -> dict[str, Profile]:
-    """``quick`` takes minutes, ``standard`` hours, ``full`` days on two cores."""
+    """``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores."""
     drawn = tuple(name for name in names() if load(name).truth is not None)
     return {
         "quick": Profile(
             ("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1
+        ),
+        # What the regression gate runs: data sets count there, more than restarts.
+        "check": Profile(
+            ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
+            ("quantile",),
+            {"mcmc": 1, "gradient": 2, "": 5},
+            3,
+            ("em", "direct", "direct:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
         ),
         "standard": Profile(drawn, ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
         "full": Profile(drawn, ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
@@ -212,7 +221,7 @@ class Choices:
         """The profile with these in place of its own; ``UserError`` if any of it is wrong."""
         profile = choose("profile", self.profile or "quick", profiles())
         base = profiles()[profile]
-        specs = tuple(dict.fromkeys(self.fitters or FITTERS))
+        specs = tuple(dict.fromkeys(self.fitters or base.fitters))
         loaded = tuple(load(name) for name in dict.fromkeys(self.scenarios or base.scenarios))
         starts = tuple(dict.fromkeys(self.starts or base.starts))
         for what, count in (("--restarts", self.restarts), ("--data-sets", self.data_sets)):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import SCHEMA, judge
+from benchmarks.harness import SCHEMA
 from benchmarks.harness.journal import number, numbers
 from benchmarks.harness.plan import Cell, Record
 from benchmarks.harness.posterior import summarise_posterior
@@ -19,6 +19,7 @@ from benchmarks.harness.seeds import derive
 from fitters.base import Fit, Fitter, Prepared
 from fitters.spec import parse
 from fitters.starts import Start, policy
+from scenarios.digest import digest
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
@@ -126,7 +127,7 @@ class Bench:
         record |= {
             "start_seconds": time.perf_counter() - began,
             "start_evaluations": sample.evaluations,
-            "start_digest": judge.digest(start.mixture.weights, start.mixture.parameters),
+            "start_digest": digest(start.mixture.weights, start.mixture.parameters),
         }
         return record, start
 

@@ -1,0 +1,1 @@
+"""The regression gate: has a change made a fitter worse? Two runs' facts in, a verdict out."""

@@ -1,0 +1,40 @@
+"""The committed base of comparisons: a run's facts, as small as they can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.harness.journal import RUN, TRIALS, read, replace_file, to_line, write_run
+from benchmarks.harness.plan import Plan
+from scenarios.errors import UserError
+
+BULKY = ("trace", "check")
+"""What no comparison looks at, and a journal's own checksum."""
+
+
+def keep(folder: Path, out: Path) -> tuple[int, int]:
+    """Copy the facts of the run in ``folder`` to ``out``; (trials, bytes).
+
+    Raises ``UserError`` unless the run is complete, or where ``out`` holds anything but a
+    run or can't be written.
+    """
+    run, records = read(folder)
+    plan = Plan.of(run["plan"])
+    if len(records) < plan.size():
+        raise UserError(
+            f"the run in {folder} is not complete ({len(records)} of {plan.size()} trials): "
+            f"go on with it first: mixturebench run --out {folder}"
+        )
+    if out.exists() and any(path.name not in (RUN, TRIALS) for path in out.iterdir()):
+        raise UserError(f"--out {out} holds something else than a baseline: name another folder")
+    lines = [
+        to_line({name: value for name, value in record.items() if name not in BULKY})
+        for record in plan.ordered(records)
+    ]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        replace_file(out / TRIALS, b"".join(lines))
+        write_run(out, run)
+    except OSError as error:
+        raise UserError(f"--out {out} can't be written to: {error.strerror}") from error
+    return len(lines), sum(len(line) for line in lines)

@@ -1,0 +1,121 @@
+"""A comparison for people: a terminal's table, Markdown for a pull request, JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.gate.verdict import Comparison, Verdict
+
+HEADINGS = ("fitter", "metric", "verdict", "change", "interval", "p", "could see", "pairs", "told")
+SENTENCES = {
+    "passed": "Passed: nothing became worse by as much as it must to be seen.",
+    "regressed": "Regressed.",
+    "inconclusive": "Inconclusive: nothing is shown to be worse, nor to be as good.",
+    "measured nothing": "Measured nothing: there is a fitter with no pair of trials to compare.",
+}
+
+
+def sentence(comparison: Comparison) -> str:
+    """The verdict in a sentence, with what regressed if something did."""
+    worse = [v for v in comparison.verdicts if v.word == "regressed" and not v.advisory]
+    if not worse:
+        return SENTENCES[comparison.word]
+    told = [f"{v.fitter} lost {v.metric} {_change(v)}" if v.kind == "loss" else
+            f"{v.fitter}: {v.metric} {_change(v)}" for v in worse]  # fmt: skip
+    return f"Regressed: {'; '.join(told)}."
+
+
+def rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """The table's cells, a row a verdict, as ``HEADINGS`` has them."""
+    return [
+        (
+            verdict.fitter,
+            verdict.metric,
+            verdict.word + (" (advisory)" if verdict.advisory else ""),
+            _change(verdict),
+            _interval(verdict),
+            f"{verdict.p_holm:.2g}" if verdict.pairs else "–",
+            _amount(verdict.kind, verdict.detectable),
+            f"{verdict.pairs} ({verdict.unequal} differ)",
+            _told(verdict),
+        )
+        for verdict in comparison.verdicts
+    ]
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What the reader must know besides, in sentences."""
+    told = [
+        f"{fitter}: {base} trials are in the base alone and {new} in the new run alone"
+        for fitter, (base, new) in comparison.unpaired.items()
+    ]
+    if any(verdict.advisory for verdict in comparison.verdicts):
+        told.append("times are advisory: the runs did not run by turns (run --against does)")
+    return [*told, *comparison.notes]
+
+
+def markdown(comparison: Comparison) -> str:
+    """For a pull request: the verdict first, what isn't passed next, all of it folded away."""
+    table = rows(comparison)
+    pressing = [
+        row
+        for row, verdict in zip(table, comparison.verdicts, strict=True)
+        if verdict.word != "passed" and not verdict.advisory
+    ]
+    parts = [f"**{sentence(comparison)}** (level {comparison.alpha:g}, Holm)"]
+    if pressing:
+        parts.append(_markdown_table(pressing))
+    parts.append(
+        f"<details><summary>All {len(table)} verdicts</summary>\n\n{_markdown_table(table)}\n\n"
+        "</details>"
+    )
+    parts += [f"- {note}." for note in notes(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(comparison: Comparison) -> str:
+    """Strict JSON: what isn't a finite number is null."""
+
+    def strict(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: strict(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [strict(entry) for entry in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    told = {"verdict": comparison.word, "exit_code": comparison.exit_code, **asdict(comparison)}
+    del told["word"]
+    return json.dumps(strict(told), indent=1, allow_nan=False)
+
+
+def _change(verdict: Verdict) -> str:
+    return _amount(verdict.kind, verdict.estimate) if verdict.pairs else "–"
+
+
+def _interval(verdict: Verdict) -> str:
+    if not verdict.pairs:
+        return "–"
+    low, high = (_amount(verdict.kind, bound) for bound in (verdict.low, verdict.high))
+    return f"{low} to {high}"
+
+
+def _amount(kind: str, value: float) -> str:
+    if not math.isfinite(value):
+        return "nothing" if value > 0 else "–"
+    return f"{100.0 * value:+.1f} pts" if kind == "loss" else f"× {value:.3g}"
+
+
+def _told(verdict: Verdict) -> str:
+    if verdict.pairs and not verdict.unequal:
+        return "all pairs equal"
+    parts = [verdict.where] if verdict.word == "regressed" and verdict.where else []
+    return "; ".join([*parts, *([f"needs {verdict.settle}"] if verdict.settle else [])])
+
+
+def _markdown_table(table: list[tuple[str, ...]]) -> str:
+    lines = [" | ".join(HEADINGS), " | ".join("---" for _ in HEADINGS)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in table]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 METHODS = (
-    "sklearn:preset=tight", "sklearn", "scipy_user", "em", "direct", "em:bins=1024",
-    "direct:bins=1024",
+    "sklearn:preset=tight", "sklearn", "pomegranate:preset=tight", "pomegranate", "scipy_user",
+    "em", "direct", "em:bins=1024", "direct:bins=1024",
 )  # fmt: skip
 BASE = METHODS[0]
 

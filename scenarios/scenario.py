@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scenarios.columns import read_column
 from scenarios.errors import UserError
 from scenarios.families import Family, family
 from scenarios.families.base import Array
@@ -229,15 +230,19 @@ def _read(name: str, data: RealData, folder: Path) -> Array:
             # Mapped: it stays where it is, if it is used as it is.
             mapped = np.asarray(np.load(path, mmap_mode="r"), dtype=np.float64).ravel()
             return mapped if data.divide_by == 1.0 else mapped / data.divide_by
+        if path.suffix == ".parquet":
+            try:
+                column_values = read_column(path, data.column)
+            except UserError as error:
+                raise UserError(f"scenario {name!r}: {error}") from error
+            column_values /= data.divide_by
+            return column_values
         frame = _read_table(name, path)
     column = data.column if data.column is not None else str(frame.columns[0])
-    if column not in frame.columns:
-        raise UserError(
-            f"scenario {name!r}: there is no column {column!r}; there are "
-            + ", ".join(str(c) for c in frame.columns)
-        )
     try:
-        values = frame[column].to_numpy(dtype=np.float64)
+        values = frame[choose("column", column, frame.columns)].to_numpy(dtype=np.float64)
+    except UserError as error:
+        raise UserError(f"scenario {name!r}: {error}") from error
     except ValueError as error:
         raise UserError(
             f"scenario {name!r}: column {column!r} is not all numbers: {error}"
@@ -248,11 +253,11 @@ def _read(name: str, data: RealData, folder: Path) -> Array:
 def _read_table(name: str, path: Path) -> Any:
     import pandas as pd
 
-    readers = {".csv": pd.read_csv, ".tsv": pd.read_table, ".parquet": pd.read_parquet}
+    readers = {".csv": pd.read_csv, ".tsv": pd.read_table}
     if path.suffix not in readers:
         raise UserError(
             f"scenario {name!r}: {path.name} has an unknown ending; known are "
-            f".npy, {', '.join(readers)}"
+            f".npy, .parquet, {', '.join(readers)}"
         )
     try:
         return readers[path.suffix](path)

@@ -51,7 +51,8 @@ def fit_all(spec: str, sample: Sample, start: str, restarts: range) -> list[tupl
              "direct", "direct:bins=64", "direct:bins=64,batch=2", "direct:method=newton",
              "gradient", "gradient:batch_size=64,max_epochs=20", "gradient:bins=64",
              "mcmc:draws=50,tune=50", "mcmc:draws=50,tune=50,sampler=pymc",
-             "mcmc:draws=50,tune=50,bins=64", "sklearn", "scipy_user"]
+             "mcmc:draws=50,tune=50,bins=64", "sklearn", "scipy_user", "pomegranate",
+             "pomegranate:preset=tight"]
 )  # fmt: skip
 def test_contract(spec: str) -> None:
     problems = {point: problem for point, problem in check_fitter(spec) if problem is not None}
@@ -59,7 +60,9 @@ def test_contract(spec: str) -> None:
 
 
 def test_contract_is_run_on_every_fitter_here() -> None:
-    assert {"direct", "em", "gradient", "mcmc", "scipy_user", "sklearn"} == set(fitters())
+    assert {"direct", "em", "gradient", "mcmc", "pomegranate", "scipy_user", "sklearn"} == set(
+        fitters()
+    )
 
 
 def test_em_finds_what_scikit_learn_finds() -> None:
@@ -74,10 +77,47 @@ def test_em_finds_what_scikit_learn_finds() -> None:
     assert fit.evaluations < 60
 
 
-def test_a_peer_says_what_it_does_not_fit() -> None:
-    reason = parse("sklearn").supports(family("beta"), 2)
+@pytest.mark.parametrize("name", ["normal_bimodal", "lognormal_pair", "gamma_pair"])
+def test_em_finds_what_pomegranate_finds(name: str) -> None:
+    import torch
+
+    scenario = load(name)
+    sample = Sample.of(scenario.observations(0, 7), scenario.family)
+    specs = (
+        "pomegranate:preset=tight",
+        "em:tolerance=1e-9",
+        "pomegranate:preset=tight,tolerance=1",
+    )
+    (theirs, fit), (ours, _), (early, short) = (
+        fit_all(spec, sample, "quantile", range(1))[0] for spec in specs
+    )
+    assert theirs == pytest.approx(ours, abs=1e-11)
+    # One nat of all the data, in one step, is where the third stopped.
+    assert 1e-10 < early - theirs < 10.0 / sample.size
+    assert short.evaluations < fit.evaluations
+    assert fit.converged is None
+    assert torch.get_default_dtype() == torch.float32  # it was lent, and given back
+
+
+def test_pomegranate_begins_at_the_start_and_shows_how_it_goes_up() -> None:
+    scenario = load("gamma_pair")
+    sample = Sample.of(scenario.observations(0, 7), scenario.family)
+    start = Start.of(policy("quantile"), sample, 2, 1)
+    seen: list[Mixture] = []
+    fitter = parse("pomegranate:preset=tight")
+    fit = fitter.prepare(sample, sample.family, 2).fit(start, 0, lambda copy: seen.append(copy()))
+    assert len(seen) == fit.iterations
+    assert_allclose(seen[0].parameters, start.mixture.parameters)
+    assert_allclose(seen[0].weights, start.mixture.weights)
+    likelihoods = [sample.log_likelihood(mixture) for mixture in seen]
+    assert (np.diff(likelihoods) > -1e-7).all()
+
+
+@pytest.mark.parametrize(("peer", "fits"), [("sklearn", "normal"), ("pomegranate", "gamma")])
+def test_a_peer_says_what_it_does_not_fit(peer: str, fits: str) -> None:
+    reason = parse(peer).supports(family("beta"), 2)
     assert reason is not None
-    assert "normal" in reason
+    assert fits in reason
 
 
 @pytest.mark.parametrize("spec", ["direct", "em", "direct:method=L-BFGS-B", "direct:method=BFGS"])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "pytorch_lightning", "pymc", "nutpie", "arviz", "matplotlib", "pandas"}
+HEAVY = {"torch", "pytorch_lightning", "pymc", "nutpie", "arviz", "matplotlib", "pandas", "pyarrow"}
+HEAVY |= {"sklearn", "pomegranate"}
 
 
 def imports(path: Path) -> set[str]:

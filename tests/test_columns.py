@@ -1,0 +1,158 @@
+"""Columns of Parquet files: the numbers that are in memory, in chunks, or a sentence why not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.testing import assert_array_equal
+from pyarrow import parquet
+
+from scenarios.columns import CHUNK, column_chunks, read_column
+from scenarios.errors import UserError
+from scenarios.families import ExponentialFamily, family
+from scenarios.sample import Sample
+from scenarios.scenario import build
+from tests.conftest import EXPONENTIAL, mixture
+
+
+def write(path: Path, group: int | None = None, **columns: object) -> Path:
+    parquet.write_table(pa.table(columns), path, row_group_size=group)
+    return path
+
+
+@pytest.mark.parametrize("group", [1000, 77_777, None])
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_a_column_streams_to_the_sketch_of_the_same_numbers(
+    name: str, group: int | None, tmp_path: Path
+) -> None:
+    chosen = family(name)
+    assert isinstance(chosen, ExponentialFamily)
+    x = mixture(name).sample(np.random.default_rng(1), 300_000)
+    path = write(tmp_path / "x.parquet", group, row=np.arange(x.size), x=x, z=-x)
+    whole = Sample.stream([x], chosen, 512)
+    streamed = Sample.stream(column_chunks(path, "x"), chosen, 512)
+    assert_array_equal(streamed.rows, whole.rows)
+    assert_array_equal(streamed.counts, whole.counts)
+    assert_array_equal(streamed.observations, whole.observations)
+    assert streamed.log_base == whole.log_base
+    assert_array_equal(read_column(path, "x"), x)
+
+
+def test_a_row_group_is_not_held_however_large_it_is(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=2_000_000)  # 16 MB that don't compress
+    path = write(tmp_path / "x.parquet", x.size, x=x)
+    assert parquet.ParquetFile(path).num_row_groups == 1
+    before, held, sizes = pa.total_allocated_bytes(), [], []
+    for chunk in column_chunks(path):
+        held.append(pa.total_allocated_bytes() - before)
+        sizes.append(chunk.size)
+    assert sum(sizes) == x.size
+    assert max(sizes) <= CHUNK
+    assert CHUNK * 8 <= max(held) < x.nbytes / 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2, 250], pa.uint8()),
+        pa.array([-5, 2**53, 0], pa.int64()),
+        pa.array([0.5, 0.1, 3.0], pa.float32()),
+        pa.array([Decimal("0.25"), Decimal("-1.50"), Decimal("7.00")]),
+    ],
+)
+def test_numbers_of_any_kind_are_float64(values: pa.Array, tmp_path: Path) -> None:
+    (chunk,) = column_chunks(write(tmp_path / "x.parquet", x=values))
+    assert chunk.dtype == np.float64
+    assert chunk.tolist() == [float(value.as_py()) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "message"),
+    [
+        ({"second": [1.0], "metre": [1.0]}, "seconds", "mean 'second'.*second, metre"),
+        ({"second": [1.0], "metre": [1.0]}, "zzz", "'zzz': known are second, metre"),
+        ({"x": ["1", "2"], "y": [1.0, 2.0]}, "x", "'x' of .*x.parquet is not .* string; .*: y$"),
+        ({"x": [True, False]}, None, "bool; those with numbers are: none"),
+        ({"x": [{"a": 1.0}]}, "x", "struct"),
+        ({"x": [2**53 + 1]}, "x", "9007199254740993"),
+        ({}, None, "no columns"),
+        ({}, "x", "no columns"),
+    ],
+)
+def test_wrong_columns_are_one_sentence(
+    columns: dict, column: str | None, message: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "x.parquet", **columns)
+    with pytest.raises(UserError, match=message):
+        list(column_chunks(path, column))
+    with pytest.raises(UserError, match=message):
+        read_column(path, column)
+
+
+def test_a_name_that_two_columns_have(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0])], names=["x", "x"])
+    parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="several columns 'x'"):
+        column_chunks(tmp_path / "x.parquet", "x")
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.int32()])
+def test_empty_values_are_counted_and_none_is_left_out(kind: pa.DataType, tmp_path: Path) -> None:
+    values: list[float | None] = [1.0] * (3 * CHUNK)
+    for place in (CHUNK + 3, CHUNK + 4, 3 * CHUNK - 1):
+        values[place] = None
+    count = 3
+    if pa.types.is_floating(kind):
+        values[2 * CHUNK] = np.nan
+        count = 4
+    path = write(tmp_path / "x.parquet", x=pa.array(values, kind))
+    seen = []
+    with pytest.raises(UserError, match=f"'x' .* {count} of {3 * CHUNK} values are empty"):
+        seen.extend(chunk.size for chunk in column_chunks(path, "x"))
+    assert sum(seen) <= CHUNK + 3  # nothing after the first of them
+    with pytest.raises(UserError, match=f"{count} of .* are empty"):
+        read_column(path, "x")
+
+
+def test_what_is_no_parquet_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", x=np.random.default_rng(0).normal(size=10_000))
+    (tmp_path / "text.parquet").write_text("x\n1\n2\n")
+    content = bytearray(path.read_bytes())
+    (tmp_path / "cut.parquet").write_bytes(content[: len(content) // 2])
+    for name in ("text", "cut"):
+        with pytest.raises(UserError, match=rf"{name}.parquet can't be read as Parquet"):
+            column_chunks(tmp_path / f"{name}.parquet")
+    with pytest.raises(UserError, match=r"no file .*none.parquet"):
+        column_chunks(tmp_path / "none.parquet")
+    # A good footer, and a first page that is not one.
+    column = parquet.ParquetFile(path).metadata.row_group(0).column(0)
+    begin = column.dictionary_page_offset or column.data_page_offset
+    content[begin : begin + 64] = b"\xff" * 64
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"x.parquet can't be read as Parquet"):
+        list(column_chunks(path))
+
+
+def test_no_rows_are_no_observations(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", x=np.array([], dtype=float))
+    assert read_column(path).size == 0
+    with pytest.raises(UserError, match="no observations"):
+        Sample.stream(column_chunks(path), family("normal"))  # type: ignore[arg-type]
+
+
+def test_a_scenario_may_name_a_column_of_a_parquet_file(tmp_path: Path) -> None:
+    write(tmp_path / "x.parquet", a=[1, 2, 3], b=[2000, 4000, 6000], c=[1.0, None, 2.0])
+
+    def observations(**data: object) -> list[float]:
+        content = {"title": "t", "family": "normal", "data": {"file": "x.parquet", **data}}
+        return build("mine", content, tmp_path).observations(0, 0).tolist()
+
+    assert observations(column="b", divide_by=1000.0) == [2.0, 4.0, 6.0]
+    assert observations() == [1.0, 2.0, 3.0]
+    for column, message in [("bb", "did you mean 'b'"), ("c", "1 of 3 values are empty")]:
+        with pytest.raises(UserError, match=f"scenario 'mine': .*{message}"):
+            observations(column=column)

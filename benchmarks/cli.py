@@ -95,6 +95,14 @@ def run(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on the dask.distributed cluster there instead."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Run everything twice, by turns: with the fitters and scenarios of this git "
+            "revision (or of a folder that has both), and with today's; then compare.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -127,7 +135,7 @@ def run(
         setup_timeout=setup_timeout,
         memory=memory,
     )
-    commands.run(choices, out, workers, dask)
+    commands.run(choices, out, workers, dask, against)
 
 
 @app.command()

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from benchmarks.harness.run import Source
 
 
-def run(choices: Choices, out: Path | None, workers: int | None, dask: str | None) -> None:
+def run(
+    choices: Choices,
+    out: Path | None,
+    workers: int | None,
+    dask: str | None,
+    against: str | None,
+) -> None:
     """Plan or take up again, run, judge, print the table, write the page and name it."""
     from benchmarks.harness.journal import RUN, read_run
     from benchmarks.harness.plan import Plan
@@ -39,6 +45,11 @@ def run(choices: Choices, out: Path | None, workers: int | None, dask: str | Non
     if out is None:
         stamp = datetime.now().strftime("%Y-%m-%dT%H%M%S")
         out = Path("results") / "runs" / f"{stamp}-{plan.profile}"
+    if against is not None:
+        if workers is not None or dask is not None:
+            raise UserError("--against runs one trial at a time: leave out --workers and --dask")
+        _run_against(plan, out, against)
+        return
     _carry_out(plan, out, workers or _cores(), dask)
 
     judgement = _judged(out)
@@ -150,6 +161,17 @@ def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None
             raise
         finally:
             note_session(folder, began, workers, len(opened.done) - before)
+
+
+def _run_against(plan: Plan, out: Path, ref: str) -> None:
+    """Both sides by turns, into ``base`` and ``new`` below ``out``; ends as ``compare`` does."""
+    from benchmarks.gate.against import run_by_turns
+
+    print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
+    with _terminable():
+        base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
+    print(f"Runs: {base} and {new}")
+    compare(base, new, 0.01, "text", None)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class Sample:
             if sketch is None:
                 sketch = Sketch(family.anchored(block))
             sketch.add(block)
-            kept.append(block[-seen % stride :: stride])
+            kept.append(block[-seen % stride :: stride].copy())  # a view would hold all of it
             seen += block.size
             if sum(part.size for part in kept) > 2 * THINNED:
                 kept, stride = [np.concatenate(kept)[::2]], 2 * stride

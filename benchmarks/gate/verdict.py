@@ -27,7 +27,7 @@ class Rate:
     statuses: tuple[str, ...]
     """Those that count as success; whatever else became of a trial counts as failure."""
     tolerated: float = 0.02
-    must_see: float = 0.1
+    must_see: float = 0.2
     """Losses up to ``tolerated`` are none; ``passed`` says that there is none of ``must_see``."""
 
 
@@ -124,9 +124,9 @@ def compare(pairs: Pairs, alpha: float) -> Comparison:
 def _rate(fitter: str, rate: Rate, group: pd.DataFrame, alpha: float, level: float) -> Verdict:
     base, new = (group[f"{side}_status"].isin(rate.statuses) for side in ("base", "new"))
     lost, won = group[base & ~new], group[~base & new]
-    counts = (len(lost), len(won), len(group))
     if not len(group):
         return _nothing(fitter, rate.name, "loss")
+    counts = (int((base & new).sum()), len(lost), len(won), int((~base & ~new).sum()))
     low, high = evidence.loss_bounds(*counts, alpha)
     return Verdict(
         fitter=fitter,

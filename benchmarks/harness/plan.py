@@ -69,7 +69,7 @@ def profiles() -> dict[str, Profile]:
         "check": Profile(
             ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
             ("quantile",),
-            {"mcmc": 1, "gradient": 2, "": 5},
+            {"mcmc": 3, "gradient": 4, "": 5},
             3,
             ("em", "direct", "direct:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
         ),

@@ -37,7 +37,7 @@ TAIL = 20_000
 class Worker:
     """A process of its own, in a group of its own, with one thread, for cells of one shape."""
 
-    def __init__(self, shape: Shape, limits: Limits) -> None:
+    def __init__(self, shape: Shape, limits: Limits, root: Path | None = None) -> None:
         self.shape, self.limits = shape, limits
         self.cell: Cell | None = None
         self._left: deque[tuple[str, int]] = deque()
@@ -53,7 +53,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(root),
             bufsize=0,
             start_new_session=True,
         )
@@ -265,11 +265,10 @@ def _started_by(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _environment() -> dict[str, str]:
-    """One thread, one order of hashes, and the packages that this process itself runs."""
-    roots = [
-        str(Path(str(room.__file__)).parent.parent) for room in (benchmarks, fitters, scenarios)
-    ]
+def _environment(root: Path | None) -> dict[str, str]:
+    """One thread, one order of hashes, and the packages in ``root``, or this process's own."""
+    rooms = (benchmarks, fitters, scenarios)
+    roots = [str(root or Path(str(room.__file__)).parent.parent) for room in rooms]
     own = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([*dict.fromkeys(roots), *([own] if own else [])])
     single = dict.fromkeys(THREADS, "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -44,13 +44,18 @@ class Run:
         cells = (cell.left(self.done) for cell in self.plan.cells())
         return [cell for cell in cells if cell.trials]
 
-    def carry_out(self, source: Source, progress: Callable[[Record], None]) -> None:
-        """Have ``source`` do what is left, and journal every record as it comes.
+    def carry_out(
+        self,
+        source: Source,
+        progress: Callable[[Record], None],
+        cells: Sequence[Cell] | None = None,
+    ) -> None:
+        """Have ``source`` do what is left, or ``cells``, and journal every record as it comes.
 
         Raises ``UserError`` where the disk takes no more, where two machines draw different
         data, or where trials don't come back; what is on record by then stays.
         """
-        cells = self.left()
+        cells = self.left() if cells is None else cells
         expected = {key for cell in cells for key in cell.trial_keys()}
         with closing(source(cells)) as records:
             for record in records:
@@ -88,8 +93,10 @@ class Run:
 
 
 @contextmanager
-def open_run(plan: Plan, folder: Path) -> Iterator[Run]:
+def open_run(plan: Plan, folder: Path, facts: Mapping[str, Any] | None = None) -> Iterator[Run]:
     """Begin ``plan`` in a new or empty folder, or go on with it where it was left.
+
+    ``facts`` go into the ``run.json`` of a run that begins.
 
     Raises ``UserError`` if the folder holds anything else, another plan, or can't be
     written; or if the data are unfit, or not those that the run began with.
@@ -101,7 +108,8 @@ def open_run(plan: Plan, folder: Path) -> Iterator[Run]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if held is None:
-            write_run(folder, {"schema": SCHEMA, "plan": plan.content(), **provenance()})
+            told = {"schema": SCHEMA, "plan": plan.content(), **provenance(), **(facts or {})}
+            write_run(folder, told)
         journal = Journal(folder)
     except OSError as error:
         raise UserError(f"--out {folder} can't be written to: {error.strerror or error}") from error

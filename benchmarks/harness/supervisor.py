@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from benchmarks.harness.plan import Cell, Limits, Record, Shape
 from benchmarks.harness.process import Worker
@@ -18,10 +19,13 @@ TICK = 0.05
 
 
 class Supervisor:
-    """At most ``count`` workers at once; they outlive ``run``, so that what they prepared does."""
+    """At most ``count`` workers at once; they outlive ``run``, so that what they prepared does.
 
-    def __init__(self, limits: Limits, count: int) -> None:
-        self.limits, self.count = limits, count
+    They run the packages in ``root``, if it is given, in place of this process's own.
+    """
+
+    def __init__(self, limits: Limits, count: int, root: Path | None = None) -> None:
+        self.limits, self.count, self.root = limits, count, root
         self._workers: list[Worker] = []
 
     @property
@@ -73,7 +77,7 @@ class Supervisor:
         while queues and len(self._workers) < self.count:
             at_work = Counter(worker.shape for worker in self._workers)
             shape = min(queues, key=lambda shape: at_work[shape])
-            worker = Worker(shape, self.limits)
+            worker = Worker(shape, self.limits, self.root)
             self._workers.append(worker)
             worker.assign(_next(queues, shape))
 

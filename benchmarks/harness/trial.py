@@ -84,7 +84,9 @@ class Bench:
     @property
     def batch(self) -> int:
         """How many trials to do at once."""
-        return 1 if self.prepared is None or self.cell.alone else self.prepared.batch
+        if self.prepared is None or self.cell.alone:
+            return 1
+        return int(getattr(self.prepared, "batch", 1))  # an older Prepared has none
 
     def trials(self, trials: Sequence[tuple[str, int]]) -> list[Record]:
         """The records of facts of one trial, or of a batch, in their order."""
@@ -92,7 +94,7 @@ class Bench:
         ready = [(record, start) for record, start in begun if start is not None]
         if ready:
             seeds = [derive("fit", *self._where(record["restart"])) for record, _ in ready]
-            outcomes = self._fit([start for _, start in ready], seeds)
+            outcomes = self.fits([start for _, start in ready], seeds)
             for (record, _), outcome in zip(ready, outcomes, strict=True):
                 record.update(outcome, peak_mb=_peak_mb())
         return [record for record, _ in begun]
@@ -131,9 +133,8 @@ class Bench:
         }
         return record, start
 
-    def _fit(self, starts: list[Start], seeds: list[int]) -> list[Record]:
-        """What fits from ``starts`` came to: one by itself, more as a batch that shares its
-        time."""
+    def fits(self, starts: list[Start], seeds: list[int]) -> list[Record]:
+        """What fits from ``starts`` came to, as facts: one by itself, more as a batch."""
         sample, size = self.sample, len(starts)
         assert self.prepared is not None
         sample.evaluations = 0.0

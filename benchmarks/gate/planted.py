@@ -44,8 +44,8 @@ DEFECTS = (
     Defect(
         "EM's weights sum to {}",
         "fitters/em.py",
-        "            weights = mass / mass.sum(axis=1, keepdims=True)\n",
-        "            weights = {} * mass / mass.sum(axis=1, keepdims=True)\n",
+        "        weights = mass / mass.sum(axis=1, keepdims=True)\n",
+        "        weights = {} * mass / mass.sum(axis=1, keepdims=True)\n",
         ("0.9", "0.99", "0.99999", "0.9999999"),
         "em",
     ),

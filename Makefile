@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: bench test lint asv clean
+VERDICT ?=
+
+.PHONY: bench test lint check baseline asv clean
 
 bench: $(STAMP)  ## the quick profile: four fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
@@ -16,6 +18,17 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: $(STAMP)  ## the gate: run its plan and compare it with results/baseline; 1 if it regressed
+	rm -rf results/check
+	$(BIN)/mixturebench run --profile check --out results/check
+	$(BIN)/mixturebench compare results/baseline results/check \
+		$(if $(VERDICT),--format markdown --out $(VERDICT))
+
+baseline: $(STAMP)  ## renew results/baseline, to be committed with what made it change
+	rm -rf results/check
+	$(BIN)/mixturebench run --profile check --out results/check
+	$(BIN)/mixturebench baseline results/check
 
 asv: $(STAMP)  ## time this commit with asv
 	$(BIN)/asv machine --yes

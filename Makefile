@@ -4,7 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: bench test lint asv clean
+# One install of what constraints.txt says, and this Python first: asv makes its own from it.
+ASV = PIP_CONSTRAINT="$(abspath constraints.txt)" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv
+RANGE ?= --max-count=3 HEAD
+
+.PHONY: bench test lint asv asv-history asv-html clean
 
 bench: $(STAMP)  ## the quick profile: four fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
@@ -17,9 +21,18 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-asv: $(STAMP)  ## time this commit with asv
+asv: $(STAMP)  ## measure this commit with asv: speed, memory and quality
 	$(BIN)/asv machine --yes
-	PIP_CONSTRAINT=$(abspath constraints.txt) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv run --show-stderr 'HEAD^!'
+	$(ASV) run --show-stderr 'HEAD^!'
+
+asv-history: $(STAMP)  ## the same for RANGE (as git rev-list takes it), where not yet measured
+	$(BIN)/asv machine --yes
+	$(ASV) run --show-stderr --skip-existing-successful '$(RANGE)'
+
+asv-html: $(STAMP)  ## all that asv measured so far, as pages
+	$(ASV) publish
+	@echo "The pages are in results/asv/html. They open from a web server only: start"
+	@echo "$(BIN)/asv preview, then open http://127.0.0.1:8080/ (or the address that it names)."
 
 clean:  ## what make made, the runs in results/ excepted
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

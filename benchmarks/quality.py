@@ -15,7 +15,6 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -141,6 +140,7 @@ def carry_out(fitter: str, scenario_name: str) -> list[Record] | str:
     absent = not_measured(fitter, scenario_name)
     if absent:
         return absent
+    # In this process: a run's workers find the working tree's packages before the commit's.
     data_sets, restarts = GRID[fitter]
     trials = tuple((START, restart) for restart in range(restarts))
     records: list[Record] = []
@@ -159,11 +159,10 @@ def carry_out(fitter: str, scenario_name: str) -> list[Record] | str:
 
 def judge_apart(records: list[Record]) -> Judged:
     """``judge`` in a process of its own, all of whose packages are the working tree's."""
-    own = [path for path in [os.environ.get("PYTHONPATH")] if path]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "benchmarks.quality"],
         input=json.dumps(records),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *own])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -171,11 +170,8 @@ def judge_apart(records: list[Record]) -> Judged:
     return {(fitter, name): told for fitter, name, told in json.loads(done.stdout)}
 
 
-def judge(records: list[Record], say: Callable[[str], None]) -> list[tuple[str, str, Any]]:
-    """(fitter, scenario, rows) of each pair; in place of rows, why they can't be judged.
-
-    ``say`` is told what the reader must know of a reference.
-    """
+def judge(records: list[Record]) -> list[tuple[str, str, Any]]:
+    """(fitter, scenario, rows) of each pair; in place of rows, why they can't be judged."""
     from benchmarks.harness.judgement import cache_folder, judge_data_set
     from benchmarks.harness.problem import Problem
     from benchmarks.harness.reference import find_reference
@@ -191,16 +187,13 @@ def judge(records: list[Record], say: Callable[[str], None]) -> list[tuple[str, 
             continue
         components = problem.scenario.components
         reference = find_reference(problem.sample, components, problem.floor, cache_folder())
-        rows, notes = judge_data_set(mine, problem, reference)
+        rows, _ = judge_data_set(mine, problem, reference)
         for row in rows:
             kept = {figure: row[figure] for figure in FIGURES}
             judged.setdefault((row["fitter"], name), []).append(kept)
-        for note in notes:
-            say(note)
     pairs = dict.fromkeys((r["fitter"], r["scenario"]) for r in records)
     return [(fitter, name, unlike.get(name, judged.get((fitter, name)))) for fitter, name in pairs]
 
 
 if __name__ == "__main__":
-    told = judge(json.load(sys.stdin), lambda note: print(note, file=sys.stderr))
-    json.dump(told, sys.stdout)
+    json.dump(judge(json.load(sys.stdin)), sys.stdout)

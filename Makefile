@@ -25,14 +25,14 @@ asv: $(STAMP)  ## measure this commit with asv: speed, memory and quality
 	$(BIN)/asv machine --yes
 	$(ASV) run --show-stderr 'HEAD^!'
 
-asv-history: $(STAMP)  ## the same for RANGE (as git rev-list takes it), where not yet measured
+asv-history: $(STAMP)  ## the same for the commits in RANGE, as git rev-list takes it, if not yet measured
 	$(BIN)/asv machine --yes
 	$(ASV) run --show-stderr --skip-existing-successful '$(RANGE)'
 
 asv-html: $(STAMP)  ## all that asv measured so far, as pages
 	$(ASV) publish
-	@echo "The pages are in results/asv/html. They open from a web server only: start"
-	@echo "$(BIN)/asv preview, then open http://127.0.0.1:8080/ (or the address that it names)."
+	@echo "Pages: results/asv/html/index.html, which a browser opens from a web server alone."
+	@echo "Start $(BIN)/asv preview, and open the address that it names, http://127.0.0.1:8080/."
 
 clean:  ## what make made, the runs in results/ excepted
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -44,6 +44,18 @@ class Linked(Virtualenv):
         theirs = [path for path in sys.path if path.endswith("-packages")]
         (site / "linked.pth").write_text("\\n".join(theirs))
 """
+# What is planted, each at the end of a file.
+STAYS = """
+class _Stays(Prepared):
+    def fit(self, start, seed, observe):
+        return Fit(start.mixture, True, 1, 1.0)
+
+EM.prepare = lambda self, sample, family, components: _Stays()
+"""
+WRONG = """
+_right = Beta.statistics
+Beta.statistics = lambda self, x: _right(self, x) - [0.1, 0.0]
+"""
 SMALL_GRID = """
 SCENARIOS = ("small",)
 GRID = {"direct": (1, 3), "em": (1, 3)}
@@ -82,13 +94,12 @@ class History:
         self.git("commit", "--quiet", "--message", name)
         self.commits[name] = self.git("rev-parse", "HEAD")
 
-    def other(self, name: str, changes: dict[str, tuple[str, str]]) -> None:
-        """Commit the first tree with text replaced, and with suites that can't be used."""
+    def other(self, name: str, added: dict[str, str]) -> None:
+        """Commit the first tree with text added to files, and with suites that can't be used."""
         self.git("checkout", "--quiet", self.commits["as it is"])
-        for path, (old, new) in changes.items():
-            text = (self.root / path).read_text(encoding="utf-8")
-            assert old in text, path
-            (self.root / path).write_text(text.replace(old, new), encoding="utf-8")
+        for path, text in added.items():
+            with (self.root / path).open("a", encoding="utf-8") as file:
+                file.write(text)
         suites = [self.root / "benchmarks" / f"{name}.py" for name in SUITES]
         for path in (*suites, *(self.root / "benchmarks/harness").rglob("*.py")):
             path.write_text(POISON, encoding="utf-8")
@@ -150,32 +161,21 @@ def _place(index: int, params: list[list[str]]) -> tuple[int, ...]:
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     made = History(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home"))
-    made.other(
-        "em returns its start",
-        {"fitters/em.py": ("Fit(climb.mixture, converged,", "Fit(begin, True,")},
-    )
-    made.other(
-        "wrong densities",
-        {
-            "scenarios/families/beta.py": (
-                "np.stack([np.log(x), np",
-                "np.stack([np.log(x) - 0.1, np",
-            )
-        },
-    )
+    made.other("em returns its start", {"fitters/em.py": STAYS})
+    made.other("wrong densities", {"scenarios/families/beta.py": WRONG})
     made.other(
         "another contract",
         {
-            "fitters/__init__.py": ("CONTRACT = 1", "CONTRACT = 17"),
-            "fitters/spec.py": ("def parse(", "def understand("),
-            "scenarios/scenario.py": ("def load(", "def read("),
+            "fitters/__init__.py": "CONTRACT = 17\n",
+            "fitters/spec.py": "del parse\n",
+            "scenarios/scenario.py": "del load\n",
         },
     )
     made.other(
         "other data, no em",
         {
-            "scenarios/catalogue/small.toml": ("alpha = 10.0", "alpha = 11.0"),
-            "fitters/em.py": ('name = "em"', 'name = "expectation"'),
+            "scenarios/scenario.py": 'Scenario.digest = lambda self: "of other seeds"\n',
+            "fitters/em.py": 'EM.name = "expectation"\n',
         },
     )
     made.measure()

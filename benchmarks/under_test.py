@@ -8,6 +8,7 @@ needs them at their top, and what is in here looks at the contract first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.harness import CONTRACT
@@ -37,14 +38,25 @@ def described(**attributes: Any) -> Callable[[Function], Function]:
     return decorate
 
 
-def other_contract() -> str:
-    """Why this commit can't be measured, where its contract is another; empty if it is ours."""
+def other_contract(*needed: str) -> str:
+    """Why this commit can't be measured; empty if it can.
+
+    Its contract may be another, or it may lack what ``needed``, modules of the harness by
+    name, import of it: commits older than that.
+    """
     import fitters
 
     theirs = getattr(fitters, "CONTRACT", None)
-    if theirs == CONTRACT:
-        return ""
-    return f"this commit has fitters.CONTRACT {theirs}, and the yardstick knows {CONTRACT}: skipped"
+    if theirs != CONTRACT:
+        return f"this commit has fitters.CONTRACT {theirs}, the yardstick knows {CONTRACT}: skipped"
+    try:
+        for name in needed:
+            import_module(name)
+    except ImportError as error:
+        if str(error.name).partition(".")[0] not in ("scenarios", "fitters"):
+            raise
+        return f"this commit lacks what the yardstick asks of it ({error}): skipped"
+    return ""
 
 
 def not_measured(fitter: str, scenario_name: str) -> str:
@@ -62,7 +74,7 @@ def skip(reason: str) -> None:
 
 def drawn(scenario_name: str) -> tuple[Scenario, Sample]:
     """The scenario and its data set 0, as this commit draws it; skips what it doesn't have."""
-    skip(other_contract())
+    skip(other_contract("benchmarks.harness.data"))
     from benchmarks.harness.data import draw_sample
     from scenarios.errors import UserError
     from scenarios.scenario import load

@@ -114,6 +114,28 @@ def test_the_suites_measure_every_fitter_of_a_run() -> None:
     assert under_test.other_contract() == "" and harness.CONTRACT == fitters.CONTRACT
 
 
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ("fitters.starts", "this commit lacks"),
+        ("benchmarks.harness.seeds", "ModuleNotFoundError"),  # that is no commit's fault
+    ],
+)
+def test_a_commit_older_than_what_the_harness_imports_is_skipped_by_name(
+    absent: str, said: str
+) -> None:
+    told = f"""
+import sys
+from benchmarks.under_test import other_contract
+sys.modules[{absent!r}] = None
+print(other_contract("benchmarks.harness.data"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert re.search(f"{said}.*{absent}", done.stdout + done.stderr)
+
+
 @pytest.fixture(scope="module")
 def config() -> Config:
     return Config.load(str(ROOT / "asv.conf.json"))

@@ -4,9 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# A file for the verdict of `make check`, as Markdown; by default it is printed.
 VERDICT ?=
 
-.PHONY: bench test lint check baseline asv clean
+# One install of what constraints.txt says, and this Python first: asv makes its own from it.
+ASV = PIP_CONSTRAINT="$(abspath constraints.txt)" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv
+RANGE ?= --max-count=3 HEAD
+
+.PHONY: bench test lint check baseline asv asv-history asv-html clean
 
 bench: $(STAMP)  ## the quick profile: four fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
@@ -30,9 +35,18 @@ baseline: $(STAMP)  ## renew results/baseline, to be committed with what made it
 	$(BIN)/mixturebench run --profile check --out results/check
 	$(BIN)/mixturebench baseline results/check
 
-asv: $(STAMP)  ## time this commit with asv
+asv: $(STAMP)  ## measure this commit with asv: speed, memory and quality
 	$(BIN)/asv machine --yes
-	PIP_CONSTRAINT=$(abspath constraints.txt) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv run --show-stderr 'HEAD^!'
+	$(ASV) run --show-stderr 'HEAD^!'
+
+asv-history: $(STAMP)  ## the same for the commits in RANGE, as git rev-list takes it, if not yet measured
+	$(BIN)/asv machine --yes
+	$(ASV) run --show-stderr --skip-existing-successful '$(RANGE)'
+
+asv-html: $(STAMP)  ## all that asv measured so far, as pages
+	$(ASV) publish
+	@echo "Pages: results/asv/html/index.html, which a browser opens from a web server alone."
+	@echo "Start $(BIN)/asv preview, and open the address that it names, http://127.0.0.1:8080/."
 
 clean:  ## what make made, the runs in results/ excepted
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,8 @@
-"""asv suite: how long one fit and one pass take."""
+"""asv suite: how long one fit, one pass and one import take."""
 
 from __future__ import annotations
 
-from benchmarks.harness.data import draw_sample
-from benchmarks.harness.plan import FITTERS
-from fitters.spec import parse
-from fitters.starts import Start, policy
-from scenarios.scenario import load
+from benchmarks.under_test import FITTERS, drawn, made_ready, other_contract, skip
 
 SCENARIOS = ["founding", "overlapping", "unequal"]
 
@@ -21,12 +17,7 @@ class Fits:
 
     def setup(self, name: str, scenario_name: str) -> None:
         """Draw the data and the start, and prepare the fitter; mcmc is timed on one scenario."""
-        if name == "mcmc" and scenario_name != "unequal":
-            raise NotImplementedError  # asv's word for a combination to skip
-        scenario = load(scenario_name)
-        sample = draw_sample(scenario, 0, seed=0)
-        self.start = Start.of(policy("quantile"), sample, scenario.components, 1)
-        self.prepared = parse(name).prepare(sample, sample.family, scenario.components)
+        self.prepared, self.start = made_ready(name, scenario_name)
 
     def time_fit(self, name: str, scenario_name: str) -> None:
         """Wall time of one restart."""
@@ -42,10 +33,31 @@ class Passes:
 
     def setup(self, kernel: str, scenario_name: str) -> None:
         """Draw the data."""
-        scenario = load(scenario_name)
-        self.kernel = getattr(draw_sample(scenario, 0, seed=0), kernel)
+        scenario, sample = drawn(scenario_name)
+        self.kernel = getattr(sample, kernel)
         self.mixture = scenario.truth
 
     def time_pass(self, kernel: str, scenario_name: str) -> None:
         """Wall time of one pass."""
         self.kernel(self.mixture)
+
+
+class Imports:
+    """What has to be imported to load a scenario, to find a fitter, to answer ``--help``."""
+
+    params = (["scenarios.scenario", "fitters.spec", "benchmarks.cli"],)
+    param_names = ("module",)
+    version = "1"
+
+    def setup(self, module: str) -> None:
+        """Skip commits of another contract, whose modules may have other names."""
+        skip(other_contract())
+
+    def timeraw_import(self, module: str) -> str:
+        """Wall time of an import in a fresh interpreter.
+
+        A ``time_import`` would import once and then find the module in memory: asv starts an
+        interpreter for each sample of a ``timeraw_`` alone. All modules there are the commit's,
+        ``benchmarks.cli`` too, for it is what the commit's users start.
+        """
+        return f"import {module}"

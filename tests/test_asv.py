@@ -1,0 +1,199 @@
+"""asv's suites: what their figures can be, and how asv is set up to take them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asv.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fitters
+from benchmarks import harness, quality, under_test
+from benchmarks.harness import plan, process
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ("failures_per_100", "excess", "information_error", "evaluations")
+
+anything = st.floats() | st.floats(0.0, 1e4)
+row = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["converged", "basin", "local", "error", "timeout"]),
+        "excess": anything,
+        "information_error": anything,
+        "evaluations": anything,
+        "start_evaluations": anything,
+    }
+)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@given(rows=st.lists(row, min_size=1))
+def test_figures_are_finite_and_positive_whatever_the_fits_are(
+    name: str, rows: list[dict[str, Any]]
+) -> None:
+    assert 0.0 < getattr(quality, name)(rows) <= quality.MOST
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@given(rows=st.lists(row, min_size=1), index=st.integers(0))
+def test_no_figure_is_the_better_for_a_failure(
+    name: str, rows: list[dict[str, Any]], index: int
+) -> None:
+    figure = getattr(quality, name)
+    before, failed = figure(rows), rows[index % len(rows)]
+    failed |= {"status": "error", "excess": math.nan, "information_error": math.nan}
+    assert figure(rows) >= before
+
+
+def test_where_all_fits_fail_every_figure_is_the_worst_there_is() -> None:
+    nothing = dict.fromkeys(("excess", "information_error", "evaluations"), math.nan)
+    rows = [{"status": "error", "start_evaluations": 0.0, **nothing}] * 3
+    told = {name: getattr(quality, name)(rows) for name in FIGURES}
+    assert told == {**dict.fromkeys(FIGURES, quality.MOST), "failures_per_100": 100.0}
+
+
+def test_figures_by_hand() -> None:
+    names = ("status", "excess", "information_error", "evaluations", "start_evaluations")
+    rows = [
+        dict(zip(names, values, strict=True))
+        for values in [
+            ("converged", 0.004, 1.5, 10.0, 1.0),
+            ("converged", 1e-9, 1.1, 20.0, 1.0),
+            ("local", 70.0, 900.0, 7.0, 1.0),
+            ("error", math.nan, math.nan, math.nan, 1.0),
+        ]
+    ]
+    assert quality.failures_per_100(rows) == 50.0
+    assert quality.excess(rows) == (0.004 + 70.0) / 2  # of 0.001, 0.004, 70, a million
+    assert quality.information_error(rows) == (1.5 + 900.0) / 2
+    assert quality.evaluations(rows) == (37.0 + 4.0) / 2
+
+
+@pytest.fixture(scope="module")
+def discovered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What asv finds, with all that it reads of it."""
+    told = """
+import sys
+from asv_runner.discovery import list_benchmarks
+list_benchmarks(sys.argv[1], sys.stdout)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", told, str(ROOT / "benchmarks")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+    )
+    return {benchmark["name"]: benchmark for benchmark in json.loads(done.stdout)}
+
+
+def test_versions_units_and_limits_are_said(discovered: dict[str, dict[str, Any]]) -> None:
+    # Without, asv takes a digest of the benchmark's own source, "unit", and a minute.
+    assert all(re.fullmatch(r"\d+", b["version"]) for b in discovered.values())
+    tracked = [b for b in discovered.values() if b["type"] == "track"]
+    assert {b["name"].split(".track_")[1] for b in tracked} == set(FIGURES)
+    assert len({b["unit"] for b in tracked} - {"unit"}) == len(FIGURES)
+    # One grid for all of them, with a limit of its own.
+    assert len({b["setup_cache_key"] for b in tracked}) == 1
+    assert {b["setup_cache_timeout"] for b in tracked} == {1800}
+    assert all(b["timeout"] < b["setup_cache_timeout"] for b in tracked)
+
+
+def test_the_suites_measure_every_fitter_of_a_run() -> None:
+    assert under_test.FITTERS == plan.FITTERS
+    assert set(quality.GRID) == set(plan.FITTERS)
+    assert under_test.other_contract() == "" and harness.CONTRACT == fitters.CONTRACT
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ("fitters.starts", "this commit lacks"),
+        ("benchmarks.harness.seeds", "ModuleNotFoundError"),  # that is no commit's fault
+    ],
+)
+def test_a_commit_older_than_what_the_harness_imports_is_skipped_by_name(
+    absent: str, said: str
+) -> None:
+    told = f"""
+import sys
+from benchmarks.under_test import other_contract
+sys.modules[{absent!r}] = None
+print(other_contract("benchmarks.harness.data"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert re.search(f"{said}.*{absent}", done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return Config.load(str(ROOT / "asv.conf.json"))
+
+
+def test_asv_knows_every_key_of_its_configuration(config: Config) -> None:
+    # Others it passes over in silence.
+    known = {*vars(Config()), "version", "build_cache_size"}
+    assert vars(config).keys() <= known
+
+
+def test_every_benchmark_has_a_threshold(
+    config: Config, discovered: dict[str, dict[str, Any]]
+) -> None:
+    thresholds = config.regressions_thresholds
+    for name in discovered:
+        entry = f"{name}(em, unequal)@HEAD"  # what asv matches with
+        assert len([regex for regex in thresholds if re.match(regex, entry)]) == 1, name
+    for regex in thresholds:
+        assert any(re.match(regex, name) for name in discovered), regex
+
+
+def test_asv_holds_torch_and_resolves_nothing_anew(config: Config) -> None:
+    assert all("--no-deps" in command for command in config.build_command)
+    assert all("--no-deps" in command for command in config.install_command)
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    )
+    wanted = config.matrix["req"]
+    assert next(iter(wanted.items())) == ("torch", [pins["torch"]])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]}
+    assert wanted.keys() == needed | {"hatchling"}
+    assert wanted.keys() <= pins.keys()
+
+
+def test_asv_measures_with_one_thread_and_writes_below_results(config: Config) -> None:
+    single = {**{name: ["1"] for name in process.THREADS}, "PYTHONHASHSEED": ["0"]}
+    assert config.matrix["env_nobuild"] == single
+    for folder in (config.env_dir, config.results_dir, config.html_dir):
+        assert folder.startswith("results/asv/")
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "results/*" in ignored and not any("asv" in line for line in ignored)
+
+
+@pytest.mark.parametrize(
+    ("target", "asked"),
+    [("asv", "HEAD^!"), ("asv-history", "one..two"), ("asv-html", "publish")],
+)
+def test_make_runs_asv_with_the_constraints(target: str, asked: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target, "RANGE=one..two"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if asked in line]
+    assert f'PIP_CONSTRAINT="{ROOT}/constraints.txt"' in line

@@ -23,7 +23,7 @@ from scenarios.stack import Stack
 
 USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 EXACT = 1e-6
-"""Nats predicted to be left below which the maximum of a sketch counts as the data's own."""
+"""Nats predicted to be left below which one more step leads to the data's own maximum."""
 MOST_POLISHED = 10
 
 
@@ -174,10 +174,10 @@ class _PreparedDirect(Prepared):
             (step,), (left,) = newton_steps(gradient[None], hessian[None])
             if not (reached >= value and np.isfinite(left)):
                 break
-            if left < EXACT:
-                return mixture, float(left)
             value, point = reached, mixture.coordinates() + step
             mixture = Mixture.from_coordinates(mixture.family, mixture.components, point)
+            if left < EXACT:  # the last step is too short to need a look at where it led
+                return mixture, float(left)
         return None, np.inf
 
 

@@ -26,6 +26,7 @@ def neutral(
 ) -> None:
     """False alarms: fitters against variants of themselves that change nothing that matters."""
     from rich.console import Console
+    from rich.progress import track
     from rich.table import Table
     from scipy.stats import binomtest
 
@@ -41,7 +42,11 @@ def neutral(
         name for name in VARIANTS if name != "another seed"
     )
     found: dict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes(kinds, chosen, restarts, count, workers):
+    come = outcomes(kinds, chosen, restarts, count, workers)
+    stderr = Console(stderr=True)
+    for outcome in track(
+        come, "comparisons", count * len(kinds), console=stderr, disable=not stderr.is_terminal
+    ):
         found[outcome.variant].append(outcome)
         found["all"].append(outcome)
     table = Table(title=", ".join(chosen), title_justify="left", box=None)

@@ -20,7 +20,7 @@ from scenarios.sample import Sample
 from scenarios.stack import Index, Stack
 
 ROUNDING = 1e-14
-PATIENCE = 50
+PATIENCE = 30
 """E-steps after which a restart that is still on its way leaps by Newton steps."""
 FIRST_RADIUS = 1.0
 """The longest of them at first, in coordinates of order one."""
@@ -32,7 +32,7 @@ class EM(Fitter):
 
     Accelerated by leaps, each after two EM steps, and not taken if it would lose likelihood:
     squared extrapolation, SQUAREM (Varadhan & Roland 2008, *Scand. J. Statist.* 35:335, their
-    third step length, in free coordinates); and for restarts still on their way after 50
+    third step length, in free coordinates); and for restarts still on their way after 30
     E-steps, which creep along a ridge, Newton steps with the exact Hessian (much as Aitkin &
     Aitkin 1996, *Stat. Comput.* 6:127). Stops when the log likelihood still to be gained is
     below ``tolerance`` nats, as a quadratic model with the exact Hessian predicts it: a

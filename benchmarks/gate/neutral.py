@@ -17,6 +17,7 @@ from benchmarks.harness.judgement import cache_folder, judge_data_set
 from benchmarks.harness.plan import Cell, profiles
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, find_reference
+from benchmarks.harness.seeds import derive
 from benchmarks.harness.trial import Bench
 from fitters.starts import Start, policy
 from scenarios.mixture import Mixture
@@ -99,14 +100,14 @@ def _pairs(trial: Trial, name: str, data_set: int) -> list[dict[str, Any]]:
         cell = Cell(scenario, data_set, spec, 0, tuple(("quantile", r) for r in restarts))
         for changed in (False, True):
             sample = Sample.of(x, scenario.family)  # each side prepares its own
-            starts = [_start(sample, scenario.components, r) for r in restarts]
+            starts = [_start(sample, cell, r) for r in restarts]
             seeds = list(restarts)
             if changed and trial.variant == "rows permuted":
                 sample = Sample.of(generator.permutation(x), scenario.family)
             elif changed and trial.variant == "another seed":
                 seeds = [seed + 1_000_003 for seed in seeds]
             elif changed and trial.variant == "other starts":
-                starts = [_start(sample, scenario.components, r + trial.restarts) for r in restarts]
+                starts = [_start(sample, cell, r + trial.restarts) for r in restarts]
             elif changed:
                 starts = [_moved(start, trial.variant, generator) for start in starts]
             records += _records(cell, sample, starts, seeds)
@@ -131,8 +132,10 @@ def _records(
     return [{**cell.record(*trial), **fact} for trial, fact in zip(cell.trials, facts, strict=True)]
 
 
-def _start(sample: Sample, components: int, seed: int) -> Start:
-    return Start.of(policy("quantile"), sample, components, seed)
+def _start(sample: Sample, cell: Cell, restart: int) -> Start:
+    """As a run has it: a seed of its own on every data set, or all sets would have one luck."""
+    seed = derive("start", cell.seed, cell.scenario.digest(), cell.data_set, restart)
+    return Start.of(policy("quantile"), sample, cell.scenario.components, seed)
 
 
 def _moved(start: Start, variant: str, generator: np.random.Generator) -> Start:

@@ -69,6 +69,8 @@ class Gamma(HalfLine, ExponentialFamily):
         """Newton's method on log a - ψ(a) = log(mean x) - mean log x, in log a; b = a/mean x."""
         mean_log, mean = mean_statistics.T
         gap = np.log(mean) - mean_log  # > 0 unless all mass is on one point
+        # Rounding can make it negative, and so the shape: there zeta would count up to 0 by ones.
+        gap = np.where(gap > 1e-15, gap, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             shape = (3.0 - gap + np.sqrt((gap - 3.0) ** 2 + 24.0 * gap)) / (12.0 * gap)
             for _ in range(50):
@@ -78,7 +80,6 @@ class Gamma(HalfLine, ExponentialFamily):
                 shape = shape * np.exp(-step)
                 if not (np.abs(step) > 1e-12).any():
                     break
-        shape = np.where(gap > 1e-15, shape, np.nan)
         return np.stack([shape, shape / mean], axis=1)
 
     def cdf(self, x: Array, parameters: Array) -> Array:

@@ -169,7 +169,7 @@ def comparison_text(comparison: Comparison) -> str:
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for row in show.rows(comparison):
         table.add_row(*row)
-    console = Console(width=max(120, Console().width), highlight=False)
+    console = Console(width=max(150, Console().width), highlight=False)
     with console.capture() as capture:
         console.print(table)
         for note in show.notes(comparison):

@@ -23,9 +23,14 @@ def sentence(comparison: Comparison) -> str:
     worse = [v for v in comparison.verdicts if v.word == "regressed" and not v.advisory]
     if not worse:
         return SENTENCES[comparison.word]
-    told = [f"{v.fitter} lost {v.metric} {_change(v)}" if v.kind == "loss" else
-            f"{v.fitter}: {v.metric} {_change(v)}" for v in worse]  # fmt: skip
-    return f"Regressed: {'; '.join(told)}."
+    told = [
+        f"{v.fitter}: {v.metric} in {100.0 * v.estimate:.1f} points fewer of the trials"
+        if v.kind == "loss"
+        else f"{v.fitter}: {v.metric} {_change(v)}"
+        for v in worse
+    ]
+    where = [f"{text} ({_interval(v)})" for text, v in zip(told, worse, strict=True)]
+    return f"Regressed: {'; '.join(where)}."
 
 
 def rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -98,8 +103,10 @@ def _change(verdict: Verdict) -> str:
 def _interval(verdict: Verdict) -> str:
     if not verdict.pairs:
         return "–"
-    low, high = (_amount(verdict.kind, bound) for bound in (verdict.low, verdict.high))
-    return f"{low} to {high}"
+    if verdict.kind == "loss":
+        return f"{100.0 * verdict.low:+.1f} to {100.0 * verdict.high:+.1f}"
+    high = f"{verdict.high:.3g}" if math.isfinite(verdict.high) else "anything"
+    return f"{verdict.low:.3g} to {high}"
 
 
 def _amount(kind: str, value: float) -> str:

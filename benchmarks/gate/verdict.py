@@ -142,7 +142,7 @@ def _rate(fitter: str, rate: Rate, group: pd.DataFrame, alpha: float, level: flo
         p=evidence.mcnemar(len(lost), len(won)),
         p_holm=1.0,
         detectable=max(rate.tolerated, evidence.least_loss(len(group), level)),
-        where=_most(lost["scenario"].value_counts(), "lost on {}: {}"),
+        where=_most(lost["scenario"].value_counts(), "{} {}"),
     )
 
 
@@ -174,7 +174,7 @@ def _ratio(fitter: str, ratio: Ratio, group: pd.DataFrame, alpha: float, level: 
         p=evidence.sign_flip(values),
         p_holm=1.0,
         detectable=max(ratio.tolerated, float(np.exp(evidence.least_shift(values, level)))),
-        where=_most(np.exp(worst), "on {}: × {:.3g}"),
+        where=_most(np.exp(worst), "{} × {:.3g}"),
     )
 
 
@@ -254,4 +254,5 @@ def _whole(verdicts: Iterable[Verdict]) -> Word:
 
 def _most(series: Any, form: str) -> str:
     """The first three entries of a series that is sorted already, in words."""
-    return "; ".join(form.format(name, value) for name, value in series.head(3).items())
+    told = ", ".join(form.format(name, value) for name, value in series.head(3).items())
+    return f"on {told}" if told else ""

@@ -51,7 +51,7 @@ METRICS: tuple[Rate | Ratio, ...] = (
     Ratio("excess", "excess", 1e-3, 1.0, 1.25, 2.0),
     Ratio("inf. error", "information_error", 0.1, 100.0, 1.05, 1.25),
     Ratio("Hellinger", "hellinger", 1e-3, 1.0, 1.05, 1.25),
-    Ratio("passes", "evaluations", 1.0, 1e7, 1.05, 1.25),
+    Ratio("passes", "evaluations", 1.0, 1e7, 1.05, 1.5),
     Ratio("time", "seconds", 1e-3, 1e5, 1.1, 1.5),
 )
 

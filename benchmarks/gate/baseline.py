@@ -8,8 +8,8 @@ from benchmarks.harness.journal import RUN, TRIALS, read, replace_file, to_line,
 from benchmarks.harness.plan import Plan
 from scenarios.errors import UserError
 
-BULKY = ("trace",)
-"""What no comparison looks at."""
+UNTOLD = ("trace", "host")
+"""What no comparison looks at: the largest part of a record, and where it was made."""
 
 
 def keep(folder: Path, out: Path) -> tuple[int, int]:
@@ -25,10 +25,18 @@ def keep(folder: Path, out: Path) -> tuple[int, int]:
             f"the run in {folder} is not complete ({len(records)} of {plan.size()} trials): "
             f"go on with it first: mixturebench run --out {folder}"
         )
+    real = [scenario.name for scenario in plan.scenarios if scenario.truth is None]
+    if real:
+        raise UserError(
+            f"the run in {folder} has real data ({real[0]}), which a baseline can't bring along: "
+            "leave it out of the baseline's plan"
+        )
     if out.exists() and any(path.name not in (RUN, TRIALS) for path in out.iterdir()):
         raise UserError(f"--out {out} holds something else than a baseline: name another folder")
+    for scenario in run["plan"]["scenarios"]:
+        scenario["folder"] = "."  # of this machine; drawn data need none
     lines = [
-        to_line({name: value for name, value in record.items() if name not in BULKY})
+        to_line({name: value for name, value in record.items() if name not in UNTOLD})
         for record in plan.ordered(records)
     ]
     try:

@@ -66,11 +66,20 @@ DEFECTS = (
         "em",
     ),
     Defect(
-        "direct in {}",
+        "direct's coordinates in {}",
         "fitters/direct.py",
         "        mixture = self.mixture(coordinates)\n",
         "        mixture = self.mixture(coordinates.astype(np.{}).astype(float))\n",
         ("float16", "float32"),
+        "direct",
+    ),
+    Defect(
+        "densities and sums in {}",
+        "scenarios/sample.py",
+        "                joint = joint.reshape(-1, components, rows.shape[1])\n",
+        "                joint = joint.reshape(-1, components, rows.shape[1]).astype(np.{0})\n"
+        "                rows = rows.astype(np.{0})\n",
+        ("float32",),
         "direct",
     ),
     Defect(

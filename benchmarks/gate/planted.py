@@ -26,7 +26,7 @@ class Defect:
 
 DEFECTS = (
     Defect(
-        "EM stopped at {} E-steps (its median here is 21)",
+        "EM stopped at {} E-steps (its median here is 18)",
         "fitters/em.py",
         "            most = self.fitter.max_iterations\n",
         "            most = {}\n",
@@ -101,7 +101,7 @@ DEFECTS = (
         "fitters/mcmc.py",
         "    tune: Annotated[int, Field(ge=0)] = 1000\n",
         "    tune: Annotated[int, Field(ge=0)] = {}\n",
-        ("100", "300"),
+        ("10", "30", "100"),
         "mcmc:bins=256",
     ),
     Defect(

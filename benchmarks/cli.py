@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.gate import ALPHA
+
 app = typer.Typer(
     name="mixturebench",
     no_args_is_help=True,
@@ -211,7 +213,7 @@ def compare(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same trials.")],
     alpha: Annotated[
         float, typer.Option(help="The chance of a false alarm, over all metrics together.")
-    ] = 0.01,
+    ] = ALPHA,
     form: Annotated[
         Form, typer.Option("--format", help="Markdown is for a pull request, JSON for machines.")
     ] = Form.text,

@@ -165,13 +165,14 @@ def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None
 
 def _run_against(plan: Plan, out: Path, ref: str) -> None:
     """Both sides by turns, into ``base`` and ``new`` below ``out``; ends as ``compare`` does."""
+    from benchmarks.gate import ALPHA
     from benchmarks.gate.against import run_by_turns
 
     print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
     with _terminable():
         base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
     print(f"Runs: {base} and {new}")
-    compare(base, new, 0.01, "text", None)
+    compare(base, new, ALPHA, "text", None)
 
 
 @contextmanager

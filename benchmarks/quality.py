@@ -181,9 +181,8 @@ def judge_apart(records: list[Record]) -> Judged:
 
 def judge(records: list[Record]) -> list[tuple[str, str, Any]]:
     """(fitter, scenario, rows) of each pair; in place of rows, why they can't be judged."""
-    from benchmarks.harness.judgement import cache_folder, judge_data_set
+    from benchmarks.harness.judgement import judge_data_set, reference_of
     from benchmarks.harness.problem import Problem
-    from benchmarks.harness.reference import find_reference
     from scenarios.scenario import load
 
     judged: dict[Pair, list[Row]] = {}
@@ -194,9 +193,7 @@ def judge(records: list[Record]) -> list[tuple[str, str, Any]]:
         if {record["data_digest"] for record in mine} != {data_digest(problem.observations)}:
             unlike[name] = f"this commit draws other data of {name!r}: digests differ, skipped"
             continue
-        components = problem.scenario.components
-        reference = find_reference(problem.sample, components, problem.floor, cache_folder())
-        rows, _ = judge_data_set(mine, problem, reference)
+        rows, _ = judge_data_set(mine, problem, reference_of(problem))
         for row in rows:
             kept = {figure: row[figure] for figure in FIGURES}
             judged.setdefault((row["fitter"], name), []).append(kept)

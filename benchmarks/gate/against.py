@@ -13,14 +13,13 @@ from typing import Any
 
 import benchmarks
 import fitters
-import scenarios
 from benchmarks.harness.journal import RUN, read_run
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.run import open_run
 from benchmarks.harness.supervisor import Supervisor
 from scenarios.errors import UserError
 
-ROOMS = {room.__name__: room for room in (benchmarks, fitters, scenarios)}
+ROOMS = ("benchmarks", "fitters", "scenarios")
 TREES = Path("results") / "trees"
 
 
@@ -48,9 +47,8 @@ def run_by_turns(
         order = ["base", "new"]
         for cell in plan.cells():
             for side in order:
-                left = [c for c in (cell.left(runs[side].done),) if c.trials]
                 note = shown if side == "new" else (lambda record: None)
-                runs[side].carry_out(supervisors[side].run, note, left)
+                runs[side].carry_out(supervisors[side].run, note, [cell])
             order.reverse()
     return out / "base", out / "new"
 
@@ -88,10 +86,8 @@ def root_of(tree: Path) -> Path:
     root = TREES / f"{hashlib.sha256(str(tree.resolve()).encode()).hexdigest()[:12]}.root"
     root.mkdir(parents=True, exist_ok=True)
     own = Path(str(benchmarks.__file__)).parent
-    for room, place in {
-        "benchmarks": own, "fitters": tree / "fitters", "scenarios": tree / "scenarios"
-    }.items():  # fmt: skip
-        link = root / room
+    for room in ROOMS:
+        link, place = root / room, own if room == "benchmarks" else tree / room
         link.unlink(missing_ok=True)
         link.symlink_to(place.resolve(), target_is_directory=True)
     return root.resolve()

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from rich.table import Table
 
-from benchmarks.gate import evidence
+from benchmarks.gate import ALPHA, evidence
 from benchmarks.gate.verdict import METRICS
 
 POWER = 0.8
 FITTERS = 5
-LEVEL = 0.01 / (FITTERS * (len(METRICS) - 1))
+LEVEL = ALPHA / (FITTERS * (len(METRICS) - 1))
 """Of the first in Holm's order, with the fitters and metrics of the profile ``check``."""
 
 

@@ -86,7 +86,7 @@ def holm(p: Array) -> Array:
 def least_loss(pairs: int, level: float) -> float:
     """The smallest loss in a rate that ``mcnemar`` could find with so many pairs: all discordant
     ones worse."""
-    return min(np.ceil(-np.log2(level)) / pairs, np.inf) if pairs else np.inf
+    return fewest(level) / pairs
 
 
 def least_shift(values: Array, level: float, power: float = 0.8) -> float:
@@ -99,7 +99,7 @@ def least_shift(values: Array, level: float, power: float = 0.8) -> float:
 
 
 def fewest(level: float) -> int:
-    """Data sets without which no ``sign_flip`` can reach this level."""
+    """Data sets, or pairs that differ, without which no sign test can reach this level."""
     return int(np.ceil(-np.log2(level)))
 
 

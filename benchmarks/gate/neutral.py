@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.gate import ALPHA
 from benchmarks.gate.pairs import Pairs, paired_row, table_of
 from benchmarks.gate.verdict import compare
-from benchmarks.harness.judgement import cache_folder, judge_data_set
+from benchmarks.harness.judgement import judge_data_set, reference_of
 from benchmarks.harness.plan import Cell, profiles
 from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import Reference, find_reference
+from benchmarks.harness.reference import Reference
 from benchmarks.harness.seeds import derive
 from benchmarks.harness.trial import Bench
 from fitters.starts import Start, policy
@@ -72,7 +73,7 @@ def _outcome(trial: Trial) -> Outcome:
         for data_set in range(profiles()["check"].data_sets):
             rows += _pairs(trial, name, data_set)
     table = table_of(rows)
-    comparison = compare(Pairs(table, {}, False, []), 0.01)
+    comparison = compare(Pairs(table, {}, False, []), ALPHA)
     words = Counter(v.word for v in comparison.verdicts if not v.advisory)
     differ = (table["base_status"] == "converged") != (table["new_status"] == "converged")
     return Outcome(
@@ -83,10 +84,8 @@ def _outcome(trial: Trial) -> Outcome:
 
 @cache
 def _problem(name: str, data_set: int) -> tuple[Problem, Reference]:
-    scenario = load(name)
-    problem = Problem.of(scenario, data_set, 0)
-    found = find_reference(problem.sample, scenario.components, problem.floor, cache_folder())
-    return problem, found
+    problem = Problem.of(load(name), data_set, 0)
+    return problem, reference_of(problem)
 
 
 def _pairs(trial: Trial, name: str, data_set: int) -> list[dict[str, Any]]:

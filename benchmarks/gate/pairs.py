@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.journal import read
-from benchmarks.harness.judgement import cache_folder, judge_data_set
+from benchmarks.harness.judgement import check_drawn, judge_data_set, reference_of
 from benchmarks.harness.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import find_reference
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,11 +51,9 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda what: N
         progress(f"judging {name}, data set {data_set}")
         keys = [key for key in shared if key[:2] == (name, data_set)]
         problem = Problem.of(scenarios[name], data_set, plans[0].seed)
-        _check_data(problem, [records[0][key] for key in keys])
-        components = scenarios[name].components
-        reference = find_reference(problem.sample, components, problem.floor, cache_folder())
+        check_drawn(problem, [records[0][key] for key in keys])
         both = [side[key] for side in records for key in keys]
-        judged, told = judge_data_set(both, problem, reference)
+        judged, told = judge_data_set(both, problem, reference_of(problem))
         notes += told
         rows += [paired_row(*two) for two in zip(judged, judged[len(keys) :], strict=False)]
     lone = [Counter(key[2] for key in side if key not in records[1 - i])
@@ -115,12 +112,3 @@ def _check_pair(key: Key, base: Record, new: Record) -> None:
                 f"the {what.split('_')[0]} of {where} is not the same on both sides: {remedy}. "
                 "If that is meant, make a new base; otherwise it is what to mend"
             )
-
-
-def _check_data(problem: Problem, records: list[Record]) -> None:
-    digest = problem.sample.digest()
-    if any(record.get("data_digest", digest) != digest for record in records):
-        raise UserError(
-            f"scenario {problem.scenario.name!r}: the data drawn now are not those of the runs "
-            "(digests differ): run both again with the versions that are installed"
-        )

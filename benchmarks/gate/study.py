@@ -113,7 +113,7 @@ def _gate(tree: Path, fitter: str, restarts: int, out: Path) -> tuple[int, str]:
     """The gate's exit status and sentence on the fitters in ``tree``, with today's as the base."""
     from contextlib import nullcontext
 
-    from benchmarks.gate import show
+    from benchmarks.gate import ALPHA, show
     from benchmarks.gate.against import run_by_turns
     from benchmarks.gate.pairs import pair
     from benchmarks.gate.verdict import compare
@@ -125,7 +125,7 @@ def _gate(tree: Path, fitter: str, restarts: int, out: Path) -> tuple[int, str]:
     # The tree is the base of the run by turns: for the verdict the sides change places.
     defective, sound = run_by_turns(plan, out, str(tree), quiet)
     try:
-        comparison = compare(pair(sound, defective), 0.01)
+        comparison = compare(pair(sound, defective), ALPHA)
     except UserError as error:
         return 2, str(error)
     return comparison.exit_code, show.sentence(comparison)

@@ -100,15 +100,8 @@ def judge_folder(folder: Path, progress: Callable[[str], None] = lambda what: No
             mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
             problem = Problem.of(scenario, data_set, plan.seed)
             progress(f"judging {scenario.name}, data set {data_set}")
-            digest = problem.sample.digest()
-            if any(record.get("data_digest", digest) != digest for record in mine):
-                raise UserError(
-                    f"scenario {scenario.name!r}: the data drawn now are not those of the run "
-                    "(digests differ): its file or the generator has changed; run again"
-                )
-            reference = find_reference(
-                problem.sample, scenario.components, problem.floor, cache_folder()
-            )
+            check_drawn(problem, mine)
+            reference = reference_of(problem)
             judged, told = judge_data_set(mine, problem, reference)
             problems[key], references[key] = problem, reference
             rows += judged
@@ -157,6 +150,22 @@ def judge_data_set(
             row["excess"] = 2.0 * n * (row["nll"] - best) / parameters
             row["status"] = status(row["excess"], row["gain_left"], record.get("posterior"))
     return rows, notes
+
+
+def check_drawn(problem: Problem, records: list[dict[str, Any]]) -> None:
+    """Raise ``UserError`` unless the data drawn now are those that ``records`` are of."""
+    digest = problem.sample.digest()
+    if any(record.get("data_digest", digest) != digest for record in records):
+        raise UserError(
+            f"scenario {problem.scenario.name!r}: the data drawn now are not those of the run "
+            "(digests differ): its file or the generator has changed; run again"
+        )
+
+
+def reference_of(problem: Problem) -> Reference:
+    """The best known optimum of a problem, from the cache if it is there."""
+    components = problem.scenario.components
+    return find_reference(problem.sample, components, problem.floor, cache_folder())
 
 
 def cache_folder() -> Path:

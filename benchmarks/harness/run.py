@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -39,23 +39,24 @@ class Run:
         for record in journal.records:
             self._check_digest(record)
 
-    def left(self) -> list[Cell]:
-        """The cells that are not complete, each with the trials that are left of it."""
-        cells = (cell.left(self.done) for cell in self.plan.cells())
-        return [cell for cell in cells if cell.trials]
+    def left(self, cells: Iterable[Cell] | None = None) -> list[Cell]:
+        """What is left of ``cells``, by default the plan's: none of those that are complete."""
+        chosen = self.plan.cells() if cells is None else cells
+        undone = (cell.left(self.done) for cell in chosen)
+        return [cell for cell in undone if cell.trials]
 
     def carry_out(
         self,
         source: Source,
         progress: Callable[[Record], None],
-        cells: Sequence[Cell] | None = None,
+        cells: Iterable[Cell] | None = None,
     ) -> None:
         """Have ``source`` do what is left, or ``cells``, and journal every record as it comes.
 
         Raises ``UserError`` where the disk takes no more, where two machines draw different
         data, or where trials don't come back; what is on record by then stays.
         """
-        cells = self.left() if cells is None else cells
+        cells = self.left(cells)
         expected = {key for cell in cells for key in cell.trial_keys()}
         with closing(source(cells)) as records:
             for record in records:

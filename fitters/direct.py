@@ -25,6 +25,9 @@ USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 EXACT = 1e-6
 """Nats predicted to be left below which one more step leads to the data's own maximum."""
 MOST_POLISHED = 10
+FINE = 1 << 13
+"""Rows of the sketch on which the top of a coarser one is first carried on: so near to the data's
+that one step on all the data is left, where the coarse sketch's top is two away."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,10 @@ class _PreparedDirect(Prepared):
 
     def _carried_on(self, top: Fit, observe: Observe) -> Fit:
         """The top of the sketch carried on to the data's own."""
-        before = self.sample.evaluations
-        polished, left = self._polish(top.mixture, observe)
+        before, near = self.sample.evaluations, top.mixture
+        if len(self.seen.counts) < FINE <= self.sample.size // 4:
+            near = self._polish(self.sample.sketch(FINE), near, observe)[0] or near
+        polished, left = self._polish(self.sample, near, observe)
         passes = top.evaluations + self.sample.evaluations - before
         if polished is not None:
             told = f"{top.message} About {left:.1e} nats left on the data.".lstrip()
@@ -160,16 +165,18 @@ class _PreparedDirect(Prepared):
         steps, passes = top.iterations + again.iterations, passes + again.evaluations
         return replace(again, iterations=steps, evaluations=passes)
 
-    def _polish(self, mixture: Mixture, observe: Observe) -> tuple[Mixture | None, float]:
-        """Newton's method on all the data: the maximum, and the nats predicted to be left.
+    def _polish(
+        self, sample: Sample, mixture: Mixture, observe: Observe
+    ) -> tuple[Mixture | None, float]:
+        """Newton's method on ``sample``: its maximum, and the nats predicted to be left.
 
-        None where the data have no maximum near by, or a step loses likelihood.
+        None where there is no maximum near by, or a step loses likelihood.
         """
         value = -np.inf
         for _ in range(MOST_POLISHED):
             if not mixture.valid():
                 break
-            reached, gradient, hessian = self.sample.hessian(mixture)
+            reached, gradient, hessian = sample.hessian(mixture)
             observe(lambda at=mixture: at)  # type: ignore[misc]
             (step,), (left,) = newton_steps(gradient[None], hessian[None])
             if not (reached >= value and np.isfinite(left)):

@@ -53,6 +53,7 @@ class Sample:
     log_base: float
     source: Sample | None = None
     evaluations: float = 0.0
+    _grid: Sketch | None = field(default=None, init=False, repr=False)
     _sketches: dict[int, Sample] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -108,10 +109,11 @@ class Sample:
             raise TypeError(f"{self.family.name} is no exponential family: rows can't be averaged")
         if self.size <= bins:
             return self
+        if self._grid is None:  # one for all numbers of rows: it costs a pass
+            self._grid = Sketch(self.family)
+            self._grid.add(self.observations)
         if bins not in self._sketches:
-            sketch = Sketch(self.family)
-            sketch.add(self.observations)
-            told = (self.family, self.observations, *sketch.rows(bins), self.log_base, self)
+            told = (self.family, self.observations, *self._grid.rows(bins), self.log_base, self)
             self._sketches[bins] = Sample(*told)
         return self._sketches[bins]
 

@@ -183,12 +183,28 @@ def reference(
     certificate.show(scenario, components, data_sets, seed)
 
 
+class Page(StrEnum):
+    """What ``report`` writes."""
+
+    html = "html"
+    md = "md"
+    csv = "csv"
+
+
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write the page; otherwise DIR/report.html.")
+        Path | None,
+        typer.Option(help="Where to write it; otherwise DIR/report.html, or the terminal."),
     ] = None,
+    form: Annotated[
+        Page,
+        typer.Option(
+            "--format",
+            help="A page; md, its tables for a pull request; or csv, the comparison's figures.",
+        ),
+    ] = Page.html,
     figures: Annotated[
         Path | None, typer.Option(help="A folder to write each figure to, as an SVG file too.")
     ] = None,
@@ -196,7 +212,7 @@ def report(
     """Write the page of a run: one HTML file that needs nothing beside it."""
     from benchmarks import commands
 
-    commands.report(folder, out, figures)
+    commands.report(folder, out, figures, form.value)
 
 
 class Form(StrEnum):

@@ -74,17 +74,26 @@ def status(folder: Path) -> None:
     terminal.show_status(status_of(folder), folder, how_to_resume(folder))
 
 
-def report(folder: Path, out: Path | None, figures: Path | None) -> None:
-    """Judge an old run again and write its page, and its figures by themselves if asked."""
-    judgement = _judged(folder)
-    page = _write_page(judgement, out if out is not None else folder / "report.html")
-    if figures is not None:
-        from benchmarks.report.page import Page
+def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> None:
+    """Judge an old run again and write its page, and its figures by themselves if asked.
 
-        for name, svg in Page(judgement).figures():
+    Markdown and CSV are printed, unless there is a file to write them to.
+    """
+    from benchmarks.report import page
+
+    judgement = _judged(folder)
+    if figures is not None:
+        for name, svg in page.Page(judgement).figures():
             _write_text(figures / f"{name}.svg", svg, "--figures")
-        print(f"Figures: {figures}")
-    print(f"Report: {page}")
+        print(f"Figures: {figures}", file=sys.stderr)
+    if form == "html":
+        print(f"Report: {_write_page(judgement, out or folder / 'report.html')}")
+        return
+    told = page.markdown(judgement) if form == "md" else page.csv(judgement)
+    if out is None:
+        print(told, end="")
+    else:
+        print(f"Report: {_write_text(out, told, '--out')}")
 
 
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
@@ -228,9 +237,9 @@ def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
 
 
 def _write_page(judgement: Judgement, path: Path) -> Path:
-    from benchmarks.report.page import render
+    from benchmarks.report.page import page
 
-    return _write_text(path, render(judgement), "--out")
+    return _write_text(path, page(judgement), "--out")
 
 
 def _write_text(path: Path, text: str, option: str) -> Path:

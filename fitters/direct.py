@@ -153,7 +153,7 @@ class _PreparedDirect(Prepared):
     def _carried_on(self, top: Fit, observe: Observe) -> Fit:
         """The top of the sketch carried on to the data's own."""
         before, near = self.sample.evaluations, top.mixture
-        if len(self.seen.counts) < FINE <= self.sample.size // 4:
+        if len(self.seen.counts) < FINE <= self.sample.size // 32:
             near = self._polish(self.sample.sketch(FINE), near, observe)[0] or near
         polished, left = self._polish(self.sample, near, observe)
         passes = top.evaluations + self.sample.evaluations - before

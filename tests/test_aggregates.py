@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from benchmarks.harness import aggregates
 
@@ -13,7 +14,7 @@ def trial(**told: object) -> dict:
     base = {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "restart": 0,
             "status": "converged", "claimed": True, "weights": [1.0], "optimum": -1.0,
             "nll": -1.0, "reference_nll": -1.0, "seconds": 1.0, "evaluations": 10.0,
-            "excess": 0.0, "covered_50": None, "covered_90": None}  # fmt: skip
+            "excess": 0.0, "covered_50": None, "covered_90": None, "n": 1000, "p": 2}  # fmt: skip
     return {**base, **told}
 
 
@@ -27,7 +28,7 @@ def test_basins_are_counted_by_start() -> None:
             trial(start="a", optimum=np.nan, status="error"),
         ]
     )
-    rows = aggregates.basins(trials, {("s", 0): 1000}).set_index(["rank", "start"])
+    rows = aggregates.basins(trials).set_index(["rank", "start"])
     assert rows.loc[(0, "q"), ["times", "of"]].tolist() == [2, 3]
     assert rows.loc[(1, "q"), ["times", "of"]].tolist() == [1, 3]
     assert rows.loc[(1, "a"), ["times", "of"]].tolist() == [1, 2]
@@ -46,19 +47,12 @@ def test_honesty_is_a_confusion_matrix() -> None:
     }  # fmt: skip
 
 
-def test_times_to_target_follow_the_trace() -> None:
+def test_arrivals_follow_the_trace() -> None:
     # n = 100, p = 2: excess = 100 (nll - reference).
     points = [(0.1, 1.0, 0.0), (0.2, 2.0, -0.95), (0.3, 3.0, -0.99995)]
-    trials = pd.DataFrame(
-        [
-            trial(restart=0, nll=-0.999995, seconds=0.5, evaluations=5.0),
-            trial(restart=1, nll=np.nan, status="error"),
-        ]
-    )
-    traces = {("s", 0, "f", "q", 0): points}
-    table = aggregates.times_to_target(traces, trials, {("s", 0): (100, 2)})
-    first = table[table["restart"] == 0].set_index("target")["evaluations"].to_dict()
-    assert first == {
+    row = trial(n=100, nll=-0.999995, seconds=0.5, evaluations=5.0)
+    told = aggregates.arrivals(points, row)
+    assert dict(zip(aggregates.TARGETS, told["target_evaluations"], strict=True)) == {
         100.0: 1.0,  # excess 100 at the first point
         10.0: 2.0,  # 5 at the second
         1.0: 3.0,
@@ -67,7 +61,59 @@ def test_times_to_target_follow_the_trace() -> None:
         0.001: 5.0,  # 0.0005 at the end
         0.0001: np.inf,
     }
-    assert np.isinf(table[table["restart"] == 1]["seconds"]).all()
+    assert told["target_seconds"] == [0.1, 0.2, 0.3, 0.3, 0.3, 0.5, np.inf]
+    failed = aggregates.arrivals(points, trial(n=100, nll=np.nan, status="spurious"))
+    assert np.isinf(failed["target_seconds"]).all()
+
+
+def test_a_profile_counts_every_target_and_the_start() -> None:
+    trials = pd.DataFrame(
+        [
+            trial(target_seconds=[1.0, 3.0], start_seconds=0.5),
+            trial(target_seconds=[2.0, np.inf], start_seconds=np.nan),
+        ]
+    )
+    x, share = aggregates.profile(trials, "seconds")
+    assert x.tolist() == [1.5, 2.0, 3.5]
+    assert share.tolist() == [0.25, 0.5, 0.75]
+
+
+def test_duels_are_matched_and_signed() -> None:
+    # By restart: f, g = (good, good), 6 x (good, bad), (bad, good), (bad, bad), and one g alone.
+    cases = ["gg"] + 6 * ["gb"] + ["bg", "bb"]
+    status = {"g": "converged", "b": "local"}
+    rows = [
+        trial(fitter=fitter, restart=index, status=status[case[place]], seconds=1.0 + place)
+        for index, case in enumerate(cases)
+        for place, fitter in enumerate("fg")
+    ]
+    rows += [trial(fitter="g", restart=99)]
+    rows += [trial(fitter="h", restart=index) for index in range(9)]
+    told = aggregates.duels(pd.DataFrame(rows)).set_index(["first", "second"])
+    row = told.loc[("f", "g")]
+    assert row[["wins", "ties", "losses"]].tolist() == [6, 2, 1]
+    assert row["p"] == pytest.approx(stats.binomtest(6, 7).pvalue)
+    assert row["faster"] == 2.0
+    p = [stats.binomtest(*counts).pvalue for counts in ((6, 7), (0, 2), (0, 7))]
+    assert told.loc[("g", "h"), "p_holm"] == pytest.approx(3.0 * min(p))
+    assert told.loc[("f", "h"), ["wins", "losses"]].tolist() == [0, 2]
+
+
+def test_posteriors_spend_setup_once() -> None:
+    told = {"r_hat": 1.0, "divergences": 1.0, "setup_seconds": 8.0, "seconds": 2.0}
+    held = {"covered_50": [True, False], "covered_90": [True, True]}
+    trials = pd.DataFrame(
+        [
+            trial(ess=400.0, restart=0, **told, **held),
+            trial(ess=600.0, restart=1, **{**told, "r_hat": 1.2}, **held),
+            trial(fitter="em", ess=np.nan, **{**told, "r_hat": np.nan}),
+        ]
+    )
+    (row,) = aggregates.posteriors(trials).to_dict("records")
+    assert row["ess_per_second"] == 250.0
+    assert row["ess_per_second_with_setup"] == pytest.approx(1000.0 / 12.0)
+    assert (row["r_hat"], row["ess"], row["divergences"]) == (1.2, 500.0, 2)
+    assert (row["held_50"], row["held_90"], row["values"]) == (1, 2, 2)
 
 
 def test_ecdf_counts_those_that_never_arrive() -> None:

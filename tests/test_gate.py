@@ -12,11 +12,11 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from benchmarks.gate import evidence
 from benchmarks.gate.pairs import Pairs, table_of
 from benchmarks.gate.planted import DEFECTS, plant
 from benchmarks.gate.show import as_json, markdown, sentence
 from benchmarks.gate.verdict import METRICS, Comparison, Verdict, compare
+from benchmarks.harness import evidence
 from benchmarks.harness.journal import RUN, TRIALS, from_line, read, to_line
 from benchmarks.harness.plan import profiles
 from tests.conftest import mixturebench

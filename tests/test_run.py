@@ -164,7 +164,9 @@ def test_the_page_needs_nothing_else(folder: Path, trials: pd.DataFrame) -> None
     # The table on the page is the one that the trials give.
     for word in ("founding", "gradient:preset=article", "not identifiable at this n", "no M-step"):
         assert word in text
-    assert text.count("<svg") == 3 + 3  # three densities; the article's loss on three scenarios
+    # Two over all; three densities; estimates of founding's alone; traces: of three on two
+    # scenarios, and of the two that take Student's t on the third.
+    assert text.count('class="figure"') == 2 + 3 + 1 + 3 + 3 + 2
 
 
 def test_an_old_run_can_be_reported_again(folder: Path, trials: pd.DataFrame) -> None:
@@ -227,7 +229,7 @@ def test_figures_are_files_of_their_own(folder: Path, trials: pd.DataFrame) -> N
     assert done.returncode == 0, done.stderr
     drawn = {path.name: ElementTree.parse(path).getroot() for path in (folder / "drawn").iterdir()}
     assert "founding-density.svg" in drawn
-    assert "founding-loss-gradient_preset_article.svg" in drawn
+    assert "founding-trace-gradient_preset_article.svg" in drawn
     assert all(root.tag.endswith("svg") for root in drawn.values())
 
 

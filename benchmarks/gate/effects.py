@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from rich.table import Table
 
-from benchmarks.gate import ALPHA, evidence
+from benchmarks.gate import ALPHA
 from benchmarks.gate.verdict import METRICS
+from benchmarks.harness import evidence
 
 POWER = 0.8
 FITTERS = 5

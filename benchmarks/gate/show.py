@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.gate.verdict import Comparison, Verdict
+from benchmarks.report.tables import markdown_table
 
 HEADINGS = ("fitter", "metric", "verdict", "change", "interval", "p", "could see", "pairs", "told")
 SENTENCES = {
@@ -72,11 +73,9 @@ def markdown(comparison: Comparison) -> str:
     ]
     parts = [f"**{sentence(comparison)}** (level {comparison.alpha:g}, Holm)"]
     if pressing:
-        parts.append(_markdown_table(pressing))
-    parts.append(
-        f"<details><summary>All {len(table)} verdicts</summary>\n\n{_markdown_table(table)}\n\n"
-        "</details>"
-    )
+        parts.append(markdown_table(HEADINGS, pressing))
+    whole = markdown_table(HEADINGS, table)
+    parts.append(f"<details><summary>All {len(table)} verdicts</summary>\n\n{whole}\n\n</details>")
     parts += [f"- {note}." for note in notes(comparison)]
     return "\n\n".join(parts) + "\n"
 
@@ -120,9 +119,3 @@ def _told(verdict: Verdict) -> str:
         return "all pairs equal"
     parts = [verdict.where] if verdict.word == "regressed" and verdict.where else []
     return "; ".join([*parts, *([f"needs {verdict.settle}"] if verdict.settle else [])])
-
-
-def _markdown_table(table: list[tuple[str, ...]]) -> str:
-    lines = [" | ".join(HEADINGS), " | ".join("---" for _ in HEADINGS)]
-    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in table]
-    return "\n".join(f"| {line} |" for line in lines)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from benchmarks.gate import evidence
 from benchmarks.gate.pairs import Pairs
+from benchmarks.harness import evidence
 
 if TYPE_CHECKING:
     import pandas as pd

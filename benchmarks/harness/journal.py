@@ -27,6 +27,9 @@ TRIALS = "trials.jsonl"
 TORN = "trials.torn"
 PART = ".part"
 """How the name of a file ends that is still being written."""
+OLD = (1, 2)
+"""Schemas that can still be read, judged and shown, but not gone on with or compared: their
+digests have other forms, and the first has no checksums."""
 SYNC = 0.2
 """Seconds of finished trials that a power cut may take."""
 
@@ -126,26 +129,30 @@ class Journal:
             os.close(self._file)
 
 
-def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:
-    """A run's ``run.json`` and its records; ``UserError`` where there is no run of ours."""
-    run = read_run(folder)
-    path = folder / TRIALS
+def read(folder: Path, old: bool = False) -> tuple[dict[str, Any], list[Record]]:
+    """A run's ``run.json`` and its records; ``UserError`` where there is no run of ours.
+
+    ``old`` is whether one of an ``OLD`` schema will do.
+    """
+    run = read_run(folder, old)
+    path, schema = folder / TRIALS, run["schema"]
     try:
-        records, _ = _records(path.read_bytes(), path) if path.exists() else ([], 0)
+        records, _ = _records(path.read_bytes(), path, schema) if path.exists() else ([], 0)
     except OSError as error:
         raise UserError(f"the run in {folder} can't be read: {error}") from error
     return run, records
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """A run's ``run.json``."""
+def read_run(folder: Path, old: bool = False) -> dict[str, Any]:
+    """A run's ``run.json``, read as ``read`` does."""
     if not (folder / RUN).is_file():
         raise UserError(f"there is no run in {folder} (no {RUN}): name a folder that `run` made")
     try:
         run: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"the run in {folder} can't be read: {error}") from error
-    _check_schema(run, folder / RUN)
+    if not (old and run.get("schema") in OLD):
+        _check_schema(run, folder / RUN, SCHEMA)
     return run
 
 
@@ -183,12 +190,12 @@ def being_written(folder: Path) -> bool:
         os.close(file)
 
 
-def _records(content: bytes, path: Path) -> tuple[list[Record], int]:
+def _records(content: bytes, path: Path, schema: int = SCHEMA) -> tuple[list[Record], int]:
     """The records in a journal, and how many of its bytes they are: the rest is torn."""
     records, whole = [], 0
     lines = content.splitlines(keepends=True)
     for index, line in enumerate(lines):
-        record = from_line(line)
+        record = from_line(line) if schema > 1 else _unchecked(line)
         if record is None:
             if index < len(lines) - 1:
                 raise UserError(
@@ -196,15 +203,24 @@ def _records(content: bytes, path: Path) -> tuple[list[Record], int]:
                     "Delete that line and run again with the same --out: its trial is done anew"
                 )
             break
-        _check_schema(record, path)
+        _check_schema(record, path, schema)
         records.append(record)
         whole += len(line)
     return records, whole
 
 
-def _check_schema(content: dict[str, Any], path: Path) -> None:
-    if content.get("schema") != SCHEMA:
+def _unchecked(line: bytes) -> Record | None:
+    try:
+        record: Record = json.loads(line)
+    except ValueError:
+        return None
+    return record
+
+
+def _check_schema(content: dict[str, Any], path: Path, schema: int) -> None:
+    if content.get("schema") != schema:
         raise UserError(
-            f"{path} has schema {content.get('schema')}; this version reads schema {SCHEMA}: "
-            "use the version of mixturebench that made the run"
+            f"{path} has schema {content.get('schema')}, where {schema} is needed (only report, "
+            f"judge and status take {' and '.join(map(str, OLD))} too): use the version of "
+            "mixturebench that made the run"
         )

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.harness import judge
+from benchmarks.harness import SCHEMA, judge
+from benchmarks.harness.accuracy import coverage_of, errors_of
+from benchmarks.harness.aggregates import arrivals
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.journal import read
-from benchmarks.harness.plan import TRIAL, Plan
+from benchmarks.harness.plan import TRIAL, Key, Plan, key_of
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference, fault, find_reference
 from scenarios.errors import UserError
@@ -69,13 +71,14 @@ FACTS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """A judged run: its plan and provenance, its problems, its facts, and its figures."""
+    """A judged run: its plan and provenance, its problems, and its figures."""
 
     run: dict[str, Any]
     problems: dict[tuple[str, int], Problem]
     references: dict[tuple[str, int], Reference]
-    records: list[dict[str, Any]]
     trials: pd.DataFrame
+    traces: dict[Key, list[tuple[float, float, float]]]
+    """(seconds, passes, NLL) of each trial's iterates that are on record."""
     notes: list[str]
     """What the reader must know of the references, in sentences."""
 
@@ -88,25 +91,36 @@ def judge_folder(folder: Path, progress: Callable[[str], None] = lambda what: No
     """
     import pandas as pd
 
-    run, records = read(folder)
+    run, records = read(folder, old=True)
     plan = Plan.of(run["plan"])
     records = plan.ordered(records)
     problems: dict[tuple[str, int], Problem] = {}
     references: dict[tuple[str, int], Reference] = {}
-    rows, notes = [], []
+    traces: dict[Key, list[tuple[float, float, float]]] = {}
+    rows: list[dict[str, Any]] = []
+    notes = []
+    if run["schema"] != SCHEMA:
+        notes.append(
+            f"this run has schema {run['schema']}: whether the data drawn today are its own, its "
+            "digests tell no more"
+        )
     for scenario in plan.scenarios:
         for data_set in sorted({r["data_set"] for r in records if r["scenario"] == scenario.name}):
             key = (scenario.name, data_set)
             mine = [r for r in records if (r["scenario"], r["data_set"]) == key]
             problem = Problem.of(scenario, data_set, plan.seed)
             progress(f"judging {scenario.name}, data set {data_set}")
-            check_drawn(problem, mine)
+            if run["schema"] == SCHEMA:  # older digests can't be compared
+                check_drawn(problem, mine)
             reference = reference_of(problem)
             judged, told = judge_data_set(mine, problem, reference)
+            for record, row in zip(mine, judged, strict=True):
+                traces[key_of(record)] = points = problem.trace(record)
+                row.update(arrivals(points, row))
             problems[key], references[key] = problem, reference
             rows += judged
             notes += told
-    return Judgement(run, problems, references, records, pd.DataFrame(rows), notes)
+    return Judgement(run, problems, references, pd.DataFrame(rows), traces, notes)
 
 
 def judge_data_set(
@@ -141,12 +155,12 @@ def judge_data_set(
             f"{(best - winner['nll']) * n:.3g} nats, and has taken its place in this run"
         )
         best = winner["nll"]
-    own = _errors(reference.judged, problem) if not reference.fewer_components else {}
+    own = errors_of(reference.judged, problem) if not reference.fewer_components else {}
+    parameters = problem.scenario.components * (1 + len(problem.scenario.family.parameters)) - 1
     for record, row in zip(records, rows, strict=True):
-        row["reference_nll"] = best
+        row |= {"n": n, "p": parameters, "reference_nll": best}
         row["reference_information_error"] = own.get("information_error", np.nan)
         if row["status"] == "":
-            parameters = len(row["weights"]) * (1 + len(row["parameters"][0])) - 1
             row["excess"] = 2.0 * n * (row["nll"] - best) / parameters
             row["status"] = status(row["excess"], row["gain_left"], record.get("posterior"))
     return rows, notes
@@ -218,8 +232,8 @@ def _recompute(record: dict[str, Any], problem: Problem) -> dict[str, Any]:
     row["nll"] = judge.nll(fitted, x)
     if not np.isfinite(row["nll"]):
         return row | {"status": "invalid", "message": "its likelihood of the data is zero"}
-    row |= {"status": "", **_onward(fitted, problem, row["nll"]), **_errors(fitted, problem)}
-    return row | _coverage(posterior.get("quantiles"), fitted, problem)
+    row |= {"status": "", **_onward(fitted, problem, row["nll"]), **errors_of(fitted, problem)}
+    return row | coverage_of(posterior.get("quantiles"), fitted, problem)
 
 
 def _wrong_number(fitted: judge.Judged, problem: Problem) -> str | None:
@@ -250,52 +264,6 @@ def _fault(row: dict[str, Any], problem: Problem) -> str:
     """Why a row's fit can't be a reference; empty if it can."""
     mixture = Mixture(problem.sample.family, np.array(row["weights"]), np.array(row["parameters"]))
     return fault(problem.sample, ascend(problem.sample, mixture), problem.floor)
-
-
-def _coverage(quantiles: Any, fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
-    """Which true weights and parameters a posterior's central intervals hold, labels aligned."""
-    if quantiles is None or problem.truth is None or problem.why_no_error:
-        return {}
-    truth = problem.truth
-    order = judge.alignment(fitted, truth, truth.information)
-    table = np.array(quantiles, dtype=float)[:, list(order)]  # (level, K, 1 + d)
-    target = np.column_stack([truth.weights, truth.parameters])
-    inside = {
-        "covered_50": (table[1] <= target) & (target <= table[2]),
-        "covered_90": (table[0] <= target) & (target <= table[3]),
-    }
-    # The last weight is what the others leave: it is no parameter of its own.
-    return {
-        name: [*held[:-1, 0].tolist(), *held[:, 1:].ravel().tolist()]
-        for name, held in inside.items()
-    }
-
-
-def _errors(fitted: judge.Judged, problem: Problem) -> dict[str, Any]:
-    """Distances from the truth, as far as there is one and it can be told."""
-    if problem.truth is None:
-        return {"no_error_because": problem.why_no_error}
-    truth = problem.truth
-    hellinger, kl = judge.divergences(truth, fitted)
-    figures: dict[str, Any] = {"hellinger": hellinger, "kl": kl}
-    if problem.why_no_error:
-        return figures | {"no_error_because": problem.why_no_error}
-    aligned = fitted.permuted(judge.alignment(fitted, truth, truth.information))
-    gap = aligned.coordinates() - truth.coordinates()
-    information = problem.observations.size * truth.information
-    scale = np.abs(truth.parameters)
-    for j in truth.locations:  # a location has no natural zero: its component's spread is its unit
-        scale[:, j] = truth.spreads()
-    weights = aligned.weights - truth.weights
-    parameters = aligned.parameters - truth.parameters
-    relative = np.concatenate([np.abs(weights / truth.weights), np.abs(parameters / scale).ravel()])
-    return figures | {
-        "information_error": float(gap @ information @ gap) / truth.size,
-        "weight_error": np.abs(weights).tolist(),
-        "parameter_error": np.abs(parameters).tolist(),
-        "parameter_error_relative": np.abs(parameters / scale).tolist(),
-        "worst_relative_error": float(relative.max()),
-    }
 
 
 def _joined(judged: str, said: str) -> str:

@@ -49,7 +49,8 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
     the mean over cells, where it is spent once. ``ert_*`` is the expected running time to
     one success (Hansen et al. 2010, COCO): all that was spent, on failures, starts and
     setup too, over the successes; infinite where there are none, of which ``spent_*`` is
-    the lower bound. Best is the highest rate, then the least ERT in seconds.
+    the lower bound. ``false_claims`` are those of the ``claims`` to have converged that were
+    not close. Best is the highest rate, then the least ERT in seconds.
     Without "scenario" in ``by`` the rows are over all scenarios.
     """
     import pandas as pd
@@ -59,10 +60,8 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
         count = len(group)
         converged = int(group["status"].isin(GOOD).sum())
         low, high = rate_interval(group)
-        # A worker tells each of its trials the same setup; a cell may have needed several.
-        setup = group.groupby(["scenario", "data_set"])["setup_seconds"].agg(
-            lambda told: told.dropna().unique().sum()
-        )
+        setup = setup_of(group)
+        claimed = group["claimed"].map({True: True}).fillna(False).astype(bool)
         spent = group["seconds"].sum() + group["start_seconds"].sum() + setup.sum()
         passes = group["evaluations"].sum() + group["start_evaluations"].sum()
         rows.append(
@@ -86,6 +85,8 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
                 "ert_seconds": spent / converged if converged else np.inf,
                 "ert_evaluations": passes / converged if converged else np.inf,
                 "information_error": group["information_error"].median(),
+                "claims": int(claimed.sum()),
+                "false_claims": int((claimed & ~group["status"].isin(CLOSE)).sum()),
                 "others": _others(group["status"]),
             }
         )
@@ -95,6 +96,13 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
         place = {name: index for index, name in enumerate(trials["scenario"].unique())}
         table = table.sort_values("scenario", key=lambda s: s.map(place), kind="stable")
     return table.reset_index(drop=True)
+
+
+def setup_of(group: pd.DataFrame) -> pd.Series:
+    """Seconds of setup of each data set: a worker tells each of its trials the same, and a
+    cell may have needed several workers."""
+    told = group.groupby(["scenario", "data_set"])["setup_seconds"]
+    return told.agg(lambda seconds: seconds.dropna().unique().sum())
 
 
 def _others(statuses: pd.Series) -> str:
@@ -120,27 +128,87 @@ def display(row: Any) -> dict[str, str]:
         "setup": duration(row.setup_seconds),
         "passes": _number(row.evaluations, ",.0f" if row.evaluations >= 10 else ".2g"),
         "cost": duration(row.ert_seconds) if row.converged else f"> {duration(row.spent_seconds)}",
+        "claims": f"{row.false_claims}/{row.claims}" if row.claims else "–",
         "others": row.others,
     }
 
 
 # Heading and meaning of each displayed column, in order.
 COLUMNS = {
-    "fitter": ("fitter", "the method and its settings"),
-    "start": ("start", "where its restarts begin"),
-    "converged": ("converged", "restarts that reached the optimum (excess ≤ 0.01), of all"),
-    "rate": ("rate [95 %]", "the share that converged, with Wilson's interval"),
-    "close": ("close", "restarts within the noise of the optimum: excess ≤ 1"),
-    "nll": ("NLL", "median mean negative log likelihood, recomputed"),
-    "excess": ("excess", "median 2·(log likelihood short of the best)/parameters"),
-    "parameter_error": ("worst param.", "median of the largest relative error of any parameter"),
-    "information_error": ("inf. error", "median squared error in the Fisher metric: 1 is expected"),
-    "hellinger": ("Hellinger", "median distance of the fitted density from the true one, 0 to 1"),
-    "seconds": ("time", "median wall time of one restart, setup apart"),
-    "setup": ("setup", "wall time spent once for all restarts on a data set"),
-    "passes": ("passes", "median density evaluations ÷ n: work in a unit without machines"),
-    "cost": ("ERT", "expected time to one success: all that was spent over the successes"),
-    "others": ("not close", "what became of the other restarts"),
+    "fitter": ("fitter", "The method and its settings. Another setting is another row."),
+    "start": (
+        "start",
+        "Where its restarts begin. Every method meets the same starts, on the same data.",
+    ),
+    "converged": (
+        "converged",
+        "Restarts that reached the optimum (excess ≤ 0.01), of all that were planned. Those "
+        "that failed, crashed or timed out stay among all.",
+    ),
+    "rate": (
+        "rate [95 %]",
+        "The share that converged. The interval is Wilson's within one data set, and a bootstrap "
+        "by data set over several.",
+    ),
+    "close": (
+        "close",
+        "Restarts that came within the statistical noise of the optimum: excess ≤ 1. More data "
+        "of the same kind would not tell them from it, but they are not tight.",
+    ),
+    "nll": (
+        "NLL",
+        "The mean of −log f over the data, recomputed with scipy's densities in double precision. "
+        "Here it is the median over restarts that ended admissible.",
+    ),
+    "excess": (
+        "excess",
+        "2·(log likelihood short of the best known)/(number of parameters), median. 0 is the "
+        "optimum, and 0.01 inflates the expected squared error by 1 %.",
+    ),
+    "parameter_error": (
+        "worst param.",
+        "The largest relative error of a weight or parameter after labels are aligned, median. "
+        "Left out where the truth can't be told at this sample size.",
+    ),
+    "information_error": (
+        "inf. error",
+        "The squared error in the Fisher metric, a parameter, median. 1 is the Cramér–Rao bound: "
+        "what chance alone leaves on average.",
+    ),
+    "hellinger": (
+        "Hellinger",
+        "The distance of the fitted density from the true one, 0 to 1, median. It needs no labels "
+        "and no parameters.",
+    ),
+    "seconds": (
+        "time",
+        "Wall time of one restart, median. Setup and finding the start are apart.",
+    ),
+    "setup": (
+        "setup",
+        "Wall time spent once for all restarts on a data set: imports, and compiling a model. "
+        "The mean over data sets.",
+    ),
+    "passes": (
+        "passes",
+        "Density evaluations ÷ n, median: an epoch, a leapfrog step or a line-search call is one "
+        "each. Work in a unit that knows no machine.",
+    ),
+    "cost": (
+        "ERT",
+        "Expected time to one success: all that was spent, on failures, starts and setup too, over "
+        "the restarts that converged. After > it is all that was spent, with no success.",
+    ),
+    "claims": (
+        "false claims",
+        "Of the restarts that said they had converged, those that were not even close. Each is a "
+        "failure that its user would not have seen.",
+    ),
+    "others": (
+        "not close",
+        "What became of the other restarts. “Local” is another optimum, “unfinished” stopped on "
+        "the way, “spurious” shrank a component onto a few points.",
+    ),
 }  # fmt: skip
 
 
@@ -151,9 +219,12 @@ OVERALL = (
     "converged",
     "rate",
     "close",
-    "hellinger",
+    "excess",
+    "information_error",
     "seconds",
+    "passes",
     "cost",
+    "claims",
     "others",
 )
 

@@ -194,7 +194,7 @@ class Plan:
             restarts=content["restarts"],
             data_sets=content["data_sets"],
             seed=content["seed"],
-            limits=Limits(**content["limits"]),
+            limits=Limits(**content.get("limits", {})),  # the first runs had none
         )
 
 

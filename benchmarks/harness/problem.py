@@ -43,8 +43,9 @@ class Problem:
     def trace(self, record: Record) -> list[tuple[float, float, float]]:
         """(seconds, passes, NLL) of each iterate that a trial left on record."""
         return [
-            (float(seconds), float(passes), self._nll(weights, parameters))
-            for seconds, passes, weights, parameters in record.get("trace", [])
+            # The first schema's points had an NLL in place of weights and parameters.
+            (float(seconds), float(passes), self._nll(*at) if len(at) == 2 else float(at[0]))
+            for seconds, passes, *at in record.get("trace", [])
         ]
 
     def _nll(self, weights: list[Any], parameters: list[Any]) -> float:

@@ -51,7 +51,7 @@ class Status:
 
 def status_of(folder: Path) -> Status:
     """Read a run's folder; ``UserError`` where there is no run."""
-    run, records = read(folder)
+    run, records = read(folder, old=True)
     plan = Plan.of(run["plan"])
     done = {key_of(record): record for record in records}
     rows = []

@@ -1,139 +1,208 @@
-"""Figures of a run, as SVG text to stand in a page."""
+"""Figures of one scenario, drawn from judged trials."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.harness import judge
+from benchmarks.harness.plan import Key, key_of
 from benchmarks.harness.problem import Problem
+from benchmarks.report.drawing import (
+    DASHES,
+    FAIR,
+    GOOD,
+    INK,
+    MARKERS,
+    POOR,
+    SERIES,
+    SOFT,
+    density_bins,
+    histogram,
+    inside,
+    log_axes,
+    svg,
+    view,
+)
+from benchmarks.report.estimates import Estimates
+from scenarios.families.base import Array
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette, told apart by the colour-blind; black is the truth's.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1, 2)), (0, (1, 1)))
-STATUS_COLOURS = {"converged": "#009E73", "basin": "#E69F00"}
-OTHER_COLOUR = "#D55E00"
-STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["system-ui", "Segoe UI", "Helvetica", "Arial", "DejaVu Sans"],
-    "font.size": 10,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mixturebench",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-}
+Traces = dict[Key, list[tuple[float, float, float]]]
+STATUS_COLOURS = {"converged": GOOD, "basin": FAIR}
+FLOOR = 1e-9
+"""NLL gaps are shown down to here: below is rounding."""
+FARTHEST = 6.0
+"""Standard errors from the truth at which a figure of estimates ends."""
+
+
+def series(trials: pd.DataFrame) -> list[tuple[str, str, str, str, object]]:
+    """(fitter, start, label, colour, dash) of each, alike in every figure of a run.
+
+    The colour is the fitter's, the dash the start policy's.
+    """
+    fitters, starts = list(trials["fitter"].unique()), list(trials["start"].unique())
+    return [
+        (
+            fitter,
+            start,
+            f"{fitter}, {start}" if len(starts) > 1 else fitter,
+            SERIES[index % len(SERIES)],
+            DASHES[(place + index // len(SERIES)) % len(DASHES)],
+        )
+        for index, fitter in enumerate(fitters)
+        for place, start in enumerate(starts)
+    ]
 
 
 def density_figure(problem: Problem, trials: pd.DataFrame, name: str) -> str:
-    """Histogram of the data, the true density, and the best fit of each fitter and start."""
+    """The data, the truth, and the median and the worst restart of each fitter and start."""
+    drawn = [(entry, median_and_worst(trials, *entry[:2])) for entry in series(trials)]
+    drawn = [(entry, fits) for entry, fits in drawn if fits is not None]
+    columns = 2 if len(drawn) <= 4 else 3
+    lines = max(1, -(-len(drawn) // columns))
+    low, high = view(problem.sample.ordered)
+    support = (
+        problem.truth.components[0].support() if problem.truth else problem.scenario.family.support
+    )
+    grid = inside(low, high, support)
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        x = problem.sample.ordered
-        low, high = np.quantile(x, [0.0005, 0.9995])
-        margin = 0.05 * (high - low)
-        shown = x[(x >= low) & (x <= high)]
-        bins = int(np.clip(2.0 * x.size ** (1 / 3), 15, 80))
-        share = shown.size / x.size
-        axes.hist(
-            shown,
-            bins=bins,
-            weights=np.full(shown.size, share / shown.size / ((high - low) / bins)),
-            range=(low, high),
-            color="#d9dee4",
-            label=f"data (n = {problem.sample.size:,})",
-        )
-        support = problem.truth.components[0].support() if problem.truth else (-np.inf, np.inf)
-        inner = 1e-3 * (high - low)
-        grid = np.linspace(
-            max(low - margin, support[0] + inner), min(high + margin, support[1] - inner), 600
-        )
-        if problem.truth is not None:
-            axes.plot(grid, problem.truth.density(grid), color="black", lw=3.0, label="truth")
-        for index, (label, best) in enumerate(_best_fits(trials)):
-            fitted = judge.Judged.of(
-                problem.scenario.family.name, best["weights"], best["parameters"]
-            )
-            axes.plot(
-                grid,
-                fitted.density(grid),
-                color=COLOURS[index % len(COLOURS)],
-                ls=DASHES[index % len(DASHES)],
-                lw=1.6,
-                label=label,
-            )
-        tallest = max(float(np.max(patch.get_height())) for patch in axes.patches)  # type: ignore[attr-defined]
-        axes.set_ylim(0.0, 1.25 * tallest)
-        axes.set_xlabel("x")
-        axes.set_ylabel("density")
-        _legend(axes)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for panel in panels[len(drawn) :]:
+            panel.set_visible(False)
+        for index, panel in enumerate(panels[: max(1, len(drawn))]):
+            panel.set_visible(True)
+            _panel(panel, problem, grid, (low, high), *(drawn[index] if drawn else (None, None)))
 
-    return _svg(draw, (7.6, 3.6), name)
+    label = f"Densities on {problem.scenario.name}: data, truth and fits"
+    return svg(draw, (6.6, (2.0 if columns == 2 else 1.7) * lines + 0.2), name, label)
+
+
+def _panel(
+    axes: Axes,
+    problem: Problem,
+    grid: Array,
+    span: tuple[float, float],
+    entry: tuple | None,
+    fits: tuple | None,
+) -> None:
+    tallest = histogram(axes, problem.sample.ordered, *span, problem.sample.size, "data")
+    if problem.truth is not None:
+        axes.plot(grid, problem.truth.density(grid), color=INK, lw=2.4, label="truth")
+    if entry is not None and fits is not None:
+        family, (_, _, label, colour, _) = problem.scenario.family.name, entry
+        for fit, dash, width in ((fits[1], (0, (4, 2)), 1.1), (fits[0], "-", 1.5)):
+            mixture = judge.Judged.of(family, fit["weights"], fit["parameters"])
+            axes.plot(grid, mixture.density(grid), color=colour, ls=dash, lw=width)
+        axes.set_title(label, color=colour, fontsize=9)
+    axes.set_ylim(0.0, 1.3 * tallest)
+    axes.grid(False)
+
+
+def density_numbers(problem: Problem, trials: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
+    """(headings, rows) behind ``density_figure``: a row for each of some bins of the data."""
+    x = problem.sample.ordered
+    heights, edges = density_bins(x, *view(x))
+    step = max(1, len(heights) // 20)
+    middles = 0.5 * (edges[1:] + edges[:-1])[::step]
+    headings, columns = ["x", "data"], [middles, heights[::step]]
+    if problem.truth is not None:
+        headings.append("truth")
+        columns.append(problem.truth.density(middles))
+    for fitter, start, label, *_ in series(trials):
+        fits = median_and_worst(trials, fitter, start)
+        for word, fit in zip(("median", "worst"), fits or (), strict=False):
+            told = problem.scenario.family.name, fit["weights"], fit["parameters"]
+            headings.append(f"{label}: {word}")
+            columns.append(judge.Judged.of(*told).density(middles))
+    return headings, np.column_stack(columns).tolist()
+
+
+def median_and_worst(trials: pd.DataFrame, fitter: str, start: str) -> tuple | None:
+    """Two of a fitter's restarts, by NLL; those that ended inadmissible count as worst."""
+    mine = trials[(trials["fitter"] == fitter) & (trials["start"] == start)]
+    judged = mine[np.isfinite(mine["nll"].astype(float))].sort_values("nll")
+    if judged.empty:
+        return None
+    middle = min((len(mine) - 1) // 2, len(judged) - 1)
+    return judged.iloc[middle], judged.iloc[-1]
 
 
 def trace_figure(
-    problem: Problem, records: list[dict[str, Any]], trials: pd.DataFrame, fitter: str, name: str
+    problem: Problem, traces: Traces, trials: pd.DataFrame, fitter: str, name: str
 ) -> str:
-    """Loss curves of one fitter: NLL above the best known against passes, a line a restart."""
+    """NLL above the best known against passes and against time: one line a restart."""
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        mine = trials[trials["fitter"] == fitter]
+        for status, rows in mine.groupby("status", sort=False):
+            found = [_line(row, traces) for row in rows.to_dict("records")]
+            lines = [line for line in found if line is not None]
+            if not lines:
+                continue
+            seconds, passes, gaps = np.concatenate(lines, axis=1)
+            drawn = {"color": STATUS_COLOURS.get(str(status), POOR), "lw": 1.2, "alpha": 0.75}
+            left.plot(passes, gaps, label=f"{status} ({len(lines)})", **drawn)
+            right.plot(seconds, gaps, **drawn)
+        target = 0.01 * float(trials["p"].iloc[0]) / (2.0 * problem.sample.size)
+        for axes in (left, right):
+            log_axes(axes, "xy")
+            axes.axhline(target, color=SOFT, lw=1.0, ls=(0, (4, 3)))
+        left.set_xlabel("passes over the data")
+        right.set_xlabel("seconds")
+        left.set_ylabel("NLL above the best")
+        if left.lines[:-1]:
+            left.legend(fontsize=8.5, loc="lower left")
+
+    label = f"Traces of {fitter} on {problem.scenario.name}"
+    return svg(draw, (6.6, 2.7), name, label)
+
+
+def _line(row: dict[str, Any], traces: Traces) -> Array | None:
+    """(seconds, passes, NLL gaps) of a trial, with a gap at the end so that lines may follow each
+    other in one path; None where there is nothing to draw."""
+    points = list(traces.get(key_of(row), []))
+    if np.isfinite(row["nll"]):
+        points.append((row["seconds"], row["evaluations"], row["nll"]))
+    if not points:
+        return None
+    seconds, passes, values = np.array([*points, (np.nan,) * 3], dtype=float).T
+    gaps = np.maximum(values - row["reference_nll"], FLOOR)
+    return np.stack([np.maximum(seconds, 1e-5), np.maximum(passes, 0.7), gaps])
+
+
+def estimate_figure(estimates: Estimates, trials: pd.DataFrame, name: str) -> str:
+    """Median estimates in standard errors from the truth, a line a parameter."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        key = ["start", "restart"]
-        statuses = {
-            (row.start, row.restart): (row.status, row.reference_nll, row.nll)
-            for row in trials[[*key, "status", "reference_nll", "nll"]].itertuples()
-        }
-        floor = 1e-9
-        counts: dict[str, int] = {}
-        for record in records:
-            status, reference, final = statuses[record["start"], record["restart"]]
-            points = [(max(p, 0.7), nll) for _, p, nll in problem.trace(record)]
-            if np.isfinite(final):
-                points.append((max(float(record["evaluations"]), 0.7), final))
-            passes, values = np.array(points).T
-            colour = STATUS_COLOURS.get(status, OTHER_COLOUR)
-            first = status not in counts
-            counts[status] = counts.get(status, 0) + 1
-            axes.loglog(
-                passes,
-                np.maximum(values - reference, floor),
-                color=colour,
-                lw=1.3,
-                alpha=0.75,
-                label=status if first else None,
-            )
-        parameters = problem.scenario.components * (1 + len(problem.scenario.family.parameters)) - 1
-        target = 0.01 * parameters / (2.0 * problem.observations.size)
-        axes.axhline(target, color="#444444", lw=1.0, ls=(0, (4, 3)))
-        axes.annotate(
-            "excess 0.01: converged below",
-            (1.0, target),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8.5,
-            color="#444444",
-        )
-        axes.set_xlabel("passes over the data")
-        axes.set_ylabel("NLL above the best")
-        handles, labels = axes.get_legend_handles_labels()
-        told = [f"{label} ({counts[label]})" for label in labels]
-        axes.legend(handles, told, frameon=False, fontsize=9, loc="lower left")
+        lines = np.arange(len(estimates.names))[::-1]
+        axes.axvspan(-1.96, 1.96, color=SOFT, alpha=0.13, lw=0)
+        axes.axvline(0.0, color=INK, lw=1.0)
+        shown = [*series(trials), ("", "", "best known", INK, "-")]
+        for index, (fitter, start, label, colour, _) in enumerate(shown):
+            z = estimates.standardised(fitter, start)
+            if z is None:
+                continue
+            shift = 0.6 * ((index + 0.5) / len(shown) - 0.5)
+            axes.plot(
+                np.clip(z, -FARTHEST, FARTHEST), lines - shift, ls="", ms=5, color=colour,
+                marker="|" if not fitter else MARKERS[index % len(MARKERS)], label=label,
+            )  # fmt: skip
+        axes.set_yticks(lines, estimates.names)
+        axes.set_xlim(-FARTHEST - 0.4, FARTHEST + 0.4)
+        axes.set_xlabel("standard errors from the truth (Cramér–Rao); shaded: 95 %")
+        figure.legend(loc="outside upper center", ncols=3, fontsize=8.5)
 
-    return _svg(draw, (7.6, 3.2), name)
+    height = 1.1 + 0.3 * len(estimates.names) + 0.16 * (len(series(trials)) // 3)
+    return svg(draw, (6.0, height), name, "Estimates beside the truth")
 
 
 def growth_figure(sizes: list[int], lines: dict[str, list[float]]) -> str:
@@ -142,49 +211,15 @@ def growth_figure(sizes: list[int], lines: dict[str, list[float]]) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for index, (name, seconds) in enumerate(lines.items()):
-            axes.loglog(
-                sizes, seconds, marker="o", ms=4, color=COLOURS[index], ls=DASHES[index], label=name
+            axes.plot(
+                sizes, seconds, marker="o", ms=4, color=SERIES[index], ls=DASHES[index], label=name
             )
         slope = np.array(sizes) * lines["a pass"][-1] / sizes[-1] / 4.0
-        axes.loglog(sizes, slope, color="#888888", lw=1.0)
+        axes.plot(sizes, slope, color=SOFT, lw=1.0)
+        log_axes(axes, "xy")
         axes.annotate("∝ n", (sizes[1], slope[1]), xytext=(4, -10), textcoords="offset points")
         axes.set_xlabel("observations n")
         axes.set_ylabel("seconds")
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend()
 
-    return _svg(draw, (7.6, 3.6), "growth")
-
-
-def _best_fits(trials: pd.DataFrame) -> list[tuple[str, Any]]:
-    """For each (fitter, start) the admissible fit of least NLL, in the order run."""
-    starts = trials["start"].nunique()
-    best = []
-    for (fitter, start), group in trials.groupby(["fitter", "start"], sort=False):
-        fits = group[np.isfinite(group["nll"].astype(float))]
-        if not fits.empty:
-            label = f"{fitter} from {start}" if starts > 1 else str(fitter)
-            best.append((label, fits.loc[fits["nll"].idxmin()]))
-    return best
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(frameon=False, fontsize=9, loc="upper center", ncols=3)
-
-
-def _svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str) -> str:
-    """Draw a figure and return its SVG element, its ids made unique in the page by ``name``."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'(url\(#|href="#)', rf"\1{name}-", svg)
-    return re.sub(r'width="[^"]+pt" height="[^"]+pt"', 'class="figure"', svg, count=1)
+    return svg(draw, (7.6, 3.6), "growth", "Seconds against the number of observations")

@@ -1,40 +1,74 @@
-"""The page of a run: one self-contained HTML file."""
+"""The report of a run: a self-contained page, Markdown for a pull request, or CSV."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from benchmarks.harness import aggregates
 from benchmarks.harness.judgement import Judgement
-from benchmarks.harness.metrics import COLUMNS, OVERALL, display, summarise
-from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import Reference
-from benchmarks.report import figures
-from fitters.gradient import Gradient
-from fitters.spec import fitters
+from benchmarks.harness.metrics import COLUMNS, summarise
+from benchmarks.report import across
+from benchmarks.report.section import Drawn, Section
+from benchmarks.report.tables import Table
+from benchmarks.report.template import render
+from benchmarks.report.words import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
+GLOSSARY = {
+    "duel": (
+        "p (Holm)",
+        "The chance of so uneven a count if both reached the optimum equally often: the exact "
+        "sign test on the trials that one alone got right. Adjusted for all rows of its table.",
+    ),
+    "r_hat": (
+        "R̂",
+        "How far the chains disagree, by rank-normalised split R̂ on quantities that no labelling "
+        "changes: 1 is agreement. A fit by MCMC counts as converged up to 1.01.",
+    ),
+    "ess": (
+        "ESS",
+        "The effective sample size: so many independent draws would tell as much, on quantities "
+        "that no labelling changes. ESS/s is what a second of sampling buys.",
+    ),
+    "divergences": (
+        "divergences",
+        "Steps at which the sampler lost the energy that it should conserve. More than a few mean "
+        "that it may have missed a part of the posterior.",
+    ),
+    "coverage": (
+        "intervals held",
+        "How many true parameters the central posterior intervals held, over parameters and data "
+        "sets. Half and nine tenths are expected; counts within a data set are not independent.",
+    ),
+}  # fmt: skip
+"""Metrics that are in no column of the comparison: heading, and what it means."""
 
-def render(judgement: Judgement) -> str:
+
+def page(judgement: Judgement) -> str:
     """The page's text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    return render("page.html", page=Page(judgement))
 
-    environment = Environment(
-        loader=PackageLoader("benchmarks.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(page=Page(judgement))
+
+def markdown(judgement: Judgement) -> str:
+    """The verdict and the tables, for a pull request; the scenarios' are folded away."""
+    told = Page(judgement)
+    parts = [f"**{' '.join(told.verdict)}**", told.ranking.markdown()]
+    parts += [f"- {note}." for note in judgement.notes]
+    if len(told.sections) > 1:
+        for section in told.sections:
+            table = section.comparison.markdown()
+            parts.append(f"<details><summary>{section.name}</summary>\n\n{table}\n\n</details>")
+    parts.append(f"{told.provenance}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def csv(judgement: Judgement) -> str:
+    """The comparison, a row for each (scenario, fitter, start), in full precision."""
+    return summarise(judgement.trials).to_csv(index=False)
 
 
 @dataclass(frozen=True)
@@ -49,168 +83,102 @@ class Page:
         return self.judgement.run
 
     @property
-    def columns(self) -> dict[str, tuple[str, str]]:
-        """Heading and meaning of each column."""
-        return COLUMNS
+    def trials(self) -> pd.DataFrame:
+        """The judged trials."""
+        return self.judgement.trials
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """The comparison, a row for each (scenario, fitter, start)."""
-        return summarise(self.judgement.trials)
+        return summarise(self.trials)
 
     @cached_property
-    def overall(self) -> list[dict[str, str]]:
+    def overall(self) -> pd.DataFrame:
         """The ranking over all scenarios."""
-        table = summarise(self.judgement.trials, ("fitter", "start"))
-        return [display(row) for row in table.itertuples()]
+        return summarise(self.trials, ("fitter", "start"))
 
     @property
-    def overall_columns(self) -> dict[str, tuple[str, str]]:
-        """The columns of the ranking."""
-        return {name: COLUMNS[name] for name in OVERALL}
+    def verdict(self) -> list[str]:
+        """What it comes to, in sentences."""
+        return verdict(self.overall, len(self.sections))
+
+    @property
+    def ranking(self) -> Table:
+        """The first table: over all scenarios, or of the only one."""
+        if len(self.sections) == 1:
+            return self.sections[0].comparison
+        return across.overall(self.overall)
+
+    @property
+    def glossary(self) -> dict[str, tuple[str, str]]:
+        """Heading and meaning of each metric, by its id."""
+        return {**COLUMNS, **GLOSSARY}
+
+    @property
+    def provenance(self) -> str:
+        """Where the numbers come from, in a line."""
+        run = self.run
+        return (
+            f"mixturebench {run['versions']['mixturebench']}, profile {run['plan']['profile']}, "
+            f"seed {run['plan']['seed']}, {len(self.trials)} trials, begun {run['begun']}"
+        )
 
     @cached_property
     def sections(self) -> list[Section]:
-        """One for each scenario, showing its first data set."""
+        """One for each scenario."""
         return [
-            Section(self, problem)
-            for (_, data_set), problem in self.judgement.problems.items()
+            Section(self.judgement, problem, self.summary[self.summary["scenario"] == scenario])
+            for (scenario, data_set), problem in self.judgement.problems.items()
             if data_set == 0
         ]
 
+    @cached_property
+    def map(self) -> tuple[list[str], list[across.MapRow]]:
+        """How many restarts converged, by fitter and scenario."""
+        return across.convergence_map(self.trials)
+
+    @cached_property
+    def drawn(self) -> list[Drawn]:
+        """The figures over all scenarios."""
+        return [
+            Drawn(
+                "profile",
+                across.profile_figure(self.trials),
+                "Share of all (trial, target) pairs reached within a cost; the targets are "
+                "excesses of 100, 10, … 0.0001. Higher and further left is better; setup is apart.",
+                across.profile_numbers(self.trials),
+            ),
+            Drawn(
+                "scatter",
+                across.scatter_figure(self.summary, self.trials),
+                "How exact and how fast: median excess against median time, a point for each "
+                "scenario, fitter and start. Excess below 1e-8 is drawn there.",
+                across.scatter_numbers(self.summary),
+            ),
+        ]
+
+    @cached_property
+    def tables(self) -> list[tuple[str, str, Table]]:
+        """(id, what to know, table) of the other tables over all scenarios."""
+        told = [
+            ("duels", "Who reaches the optimum where the other does not, from the same start on "
+             "the same data.", across.duels(self.trials, "fitter")),
+            ("starts", "And where to start, with the same fitter on the same data.",
+             across.duels(self.trials, "start")),
+            ("honesty", "A method's own word against what was so, over the fits that it returned: "
+             "wrongly converged is a failure that nobody would have seen.",
+             across.honesty(self.trials)),
+            ("posteriors", "How the chains mixed, and whether the posteriors' intervals hold what "
+             "they should.", across.posteriors(self.trials)),
+            ("failures", "Every trial that returned no admissible fit, by cause.",
+             across.failures(self.trials)),
+        ]  # fmt: skip
+        return [(name, words, table) for name, words, table in told if table is not None]
+
     def figures(self) -> Iterator[tuple[str, str]]:
         """(file name without ending, SVG) of every figure on the page."""
+        for drawn in self.drawn:
+            yield drawn.name, drawn.svg
         for section in self.sections:
-            yield f"{section.anchor}-density", section.density
-            for fitter, figure in section.loss_curves:
-                yield f"{section.anchor}-loss-{_identifier(fitter)}", figure
-
-    @property
-    def honesty(self) -> list[dict[str, Any]]:
-        """What each fitter claimed against what was so."""
-        return aggregates.honesty(self.judgement.trials).to_dict("records")
-
-    @property
-    def failures(self) -> pd.DataFrame:
-        """How often each message of a failed trial came, most often first."""
-        trials = self.judgement.trials
-        failed = trials[~trials["status"].isin(("converged", "basin", "local", "unfinished"))]
-        counted = failed.groupby(["scenario", "fitter", "status", "message"], sort=False).size()
-        return counted.rename("count").reset_index().sort_values("count", ascending=False)
-
-
-@dataclass(frozen=True)
-class Section:
-    """One scenario."""
-
-    page: Page
-    problem: Problem
-
-    @property
-    def name(self) -> str:
-        """The scenario's name."""
-        return self.problem.scenario.name
-
-    @property
-    def anchor(self) -> str:
-        """The name as an HTML id."""
-        return _identifier(self.name)
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        """Its comparison table."""
-        summary = self.page.summary
-        return [display(row) for row in summary[summary["scenario"] == self.name].itertuples()]
-
-    @property
-    def _trials(self) -> pd.DataFrame:
-        trials = self.page.judgement.trials
-        return trials[(trials["scenario"] == self.name) & (trials["data_set"] == 0)]
-
-    @property
-    def truth(self) -> list[str]:
-        """The true components in words."""
-        truth = self.problem.scenario.truth
-        if truth is None:
-            return []
-        names = truth.family.parameter_names()
-        return [
-            f"{weight:.4g} · {truth.family.name}("
-            + ", ".join(f"{name} {value:.4g}" for name, value in zip(names, row, strict=True))
-            + ")"
-            for weight, row in zip(truth.weights, truth.parameters, strict=True)
-        ]
-
-    @property
-    def best(self) -> list[str]:
-        """The best admissible fit's components in words."""
-        trials = self._trials
-        fits = trials[np.isfinite(trials["nll"].astype(float))]
-        if fits.empty:
-            return []
-        row = fits.loc[fits["nll"].idxmin()]
-        names = self.problem.scenario.family.parameter_names()
-        return [f"NLL {row['nll']:.10f} ({row['fitter']})"] + [
-            f"{weight:.4f} · {self.problem.scenario.family.name}("
-            + ", ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
-            + ")"
-            for weight, values in zip(row["weights"], row["parameters"], strict=True)
-        ]
-
-    @property
-    def density(self) -> str:
-        """The histogram with the densities."""
-        return figures.density_figure(self.problem, self._trials, f"density-{self.anchor}")
-
-    @property
-    def basins(self) -> list[dict[str, Any]]:
-        """Which optima its trials ended in, and from which start policy."""
-        table = aggregates.basins(self._trials, {(self.name, 0): self.problem.sample.size})
-        return [
-            {
-                "rank": row["rank"] + 1,
-                "nll": f"{row['nll']:.6f}",
-                "start": row["start"],
-                "share": f"{row['times']}/{row['of']}",
-            }
-            for row in table.to_dict("records")
-        ]
-
-    @property
-    def reference(self) -> Reference:
-        """The best known optimum of its first data set."""
-        return self.page.judgement.references[self.name, 0]
-
-    @property
-    def own_error(self) -> float | None:
-        """The reference's own information error, beside which the fitters' stand."""
-        errors = self._trials["reference_information_error"].dropna()
-        return None if errors.empty else float(errors.iloc[0])
-
-    @property
-    def loss_curves(self) -> list[tuple[str, str]]:
-        """(fitter, figure) for every gradient fitter that left traces."""
-        found = []
-        for index, fitter in enumerate(self.page.run["plan"]["fitters"]):
-            if not issubclass(fitters().get(fitter.partition(":")[0], object), Gradient):
-                continue
-            records = [
-                record
-                for record in self.page.judgement.records
-                if record["scenario"] == self.name
-                and record["data_set"] == 0
-                and record["fitter"] == fitter
-                and record.get("trace")
-            ]
-            if records:
-                trials = self._trials[self._trials["fitter"] == fitter]
-                name = f"trace-{self.anchor}-{index}"
-                found.append(
-                    (fitter, figures.trace_figure(self.problem, records, trials, fitter, name))
-                )
-        return found
-
-
-def _identifier(text: str) -> str:
-    """Text as an HTML id or a file name: a user's scenario may be called anything."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text)
+            for drawn in section.drawn:
+                yield f"{section.anchor.removeprefix('s-')}-{drawn.name}", drawn.svg

@@ -1,0 +1,35 @@
+"""Pages: one self-contained HTML file each, from a template beside this file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from benchmarks.report.drawing import PALETTE, themed
+
+
+def render(template: str, **context: Any) -> str:
+    """The text of a page; ``base.html`` is what all pages share."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("benchmarks.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"themed": themed, "identifier": identifier, "coded": coded}
+    return environment.get_template(template).render(palette=PALETTE, **context)
+
+
+def coded(text: str) -> Any:
+    """Text with what stands between backticks set as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+
+
+def identifier(text: str) -> str:
+    """Text as an HTML id or a file name: a user's scenario may be called anything."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)

@@ -123,7 +123,7 @@ def _text(
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{name} is not text in UTF-8 ({error.reason}): known files are .csv, .tsv, .parquet, .npy"
+            f"{name} is not text in UTF-8 ({error.reason}): give text, or a .parquet or .npy file"
         ) from error
     if not text.strip():
         raise UserError(f"{name} is empty: give at least one number")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -197,16 +197,14 @@ def _distinct(sample: Sample, seen: Sample, ends: list[Mixture]) -> list[Optimum
         same = next((o for o in found if abs(o.log_likelihood - value) < SAME_OPTIMUM), None)
         if same is not None:
             found.remove(same)
-            found.append(
-                Optimum(same.summit, same.log_likelihood, same.times + len(group), same.fault)
-            )
+            found.append(replace(same, times=same.times + len(group)))
         else:
             found.append(Optimum(top, value, len(group), fault(sample, top, FLOOR)))
     return sorted(found, key=lambda optimum: -optimum.log_likelihood)
 
 
 def _top(sample: Sample, seen: Sample, mixture: Mixture) -> Summit:
-    """The top that a mixture belongs to, on all the data; by way of sketches where they are many."""
+    """The top that a mixture belongs to, on all the data; by way of sketches if they are many."""
     with np.errstate(all="ignore"):
         if seen is sample:
             return ascend(sample, mixture)

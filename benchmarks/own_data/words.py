@@ -17,6 +17,8 @@ FEW = 10.0
 """Observations that a component must be expected to hold to be taken for more than noise."""
 VAGUE = 0.5
 """A standard error in log parameters or log-odds above which a parameter can't be told."""
+NEARLY_NORMAL = 50.0
+"""Degrees of freedom from which on Student's t is hardly told from a normal."""
 TIED = 0.2
 """Share of repeated values from which on a density is a rough description of rounded data."""
 
@@ -56,7 +58,12 @@ def headline(answer: Answer) -> str:
 
 def warnings(answer: Answer) -> list[str]:
     """Why the answer may be fragile, each in a sentence with its number."""
-    return [*_of_the_search(answer.chosen), *_of_the_answer(answer), *_of_the_choice(answer)]
+    return [
+        *_of_the_search(answer.chosen),
+        *_of_the_components(answer),
+        *_of_the_fit(answer),
+        *_of_the_choice(answer),
+    ]
 
 
 def _of_the_search(chosen: Candidate) -> Iterator[str]:
@@ -79,8 +86,8 @@ def _of_the_search(chosen: Candidate) -> Iterator[str]:
         other = ordered(chosen.family, optimum.summit.mixture)
         weights = ", ".join(f"{weight:.2f}" for weight in other.weights)
         yield (
-            f"Another optimum is only {gap:.2f} nats worse, with weights {weights}: the data hardly "
-            "tell the two apart"
+            f"Another optimum is only {gap:.2f} nats worse, with weights {weights}: the data "
+            "hardly tell the two apart"
         )
     if chosen.restarts >= 4 and best.times < RARE * chosen.restarts:
         yield (
@@ -91,7 +98,7 @@ def _of_the_search(chosen: Candidate) -> Iterator[str]:
         yield f"{len(chosen.failures)} fits failed, first: {chosen.failures[0]}"
 
 
-def _of_the_answer(answer: Answer) -> Iterator[str]:
+def _of_the_components(answer: Answer) -> Iterator[str]:
     mixture, n = answer.mixture, answer.size
     if answer.covariance is None:
         yield "The information matrix is singular: there are no standard errors to give"
@@ -108,14 +115,19 @@ def _of_the_answer(answer: Answer) -> Iterator[str]:
         if answer.chosen.components > 1 and spread < 0.05 * float(np.max(mixture.spreads())):
             yield f"Component {k + 1} is very narrow (spread {spread:.3g}): look whether it is real"
     if mixture.family == "student_t":
-        for k in np.flatnonzero(mixture.parameters[:, 0] > 50.0):
-            yield f"Component {k + 1} has {mixture.parameters[k, 0]:.0f} degrees of freedom: a normal"
+        for k, df in enumerate(mixture.parameters[:, 0]):
+            if df > NEARLY_NORMAL:
+                yield f"Component {k + 1} has {df:.0f} degrees of freedom: it is nearly normal"
     if mixture.family == "beta":
-        for k in np.flatnonzero((mixture.parameters < 1.0).any(axis=1)):
-            yield (
-                f"Component {k + 1} has a shape below 1: its density is infinite at an end of (0, 1), "
-                "and values near there weigh much"
-            )
+        for k, shapes in enumerate(mixture.parameters):
+            if (shapes < 1.0).any():
+                yield (
+                    f"Component {k + 1} has a shape below 1: its density is infinite at an end of "
+                    "(0, 1), and values near there weigh much"
+                )
+
+
+def _of_the_fit(answer: Answer) -> Iterator[str]:
     x = answer.chosen.sample.ordered
     tied = 1.0 - np.unique(x).size / x.size
     if tied > TIED:

@@ -70,7 +70,7 @@ class Page:
         return [
             (
                 figures.density_figure(answer, "density"),
-                "The data as a histogram, the fitted mixture in black, and its components.",
+                "The data as a histogram, the fitted mixture (solid) and its components (dashed).",
                 figures.density_numbers(answer),
             ),
             (

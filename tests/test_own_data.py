@@ -132,10 +132,12 @@ def test_all_ways_in_lead_to_the_same_numbers(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": x, "label": "a"})
     frame.to_csv(tmp_path / "x.csv", index=False)
     frame.to_csv(tmp_path / "x.tsv", index=False, sep="\t")
+    frame.to_csv(tmp_path / "semicolons.csv", index=False, sep=";")
     frame.to_parquet(tmp_path / "x.parquet")
     np.save(tmp_path / "x.npy", x)
     plan = ("--family", "normal", "--components", "2")
-    found = [told(f"x.{end}", *plan, folder=tmp_path) for end in ("csv", "tsv", "parquet", "npy")]
+    files = ("x.csv", "x.tsv", "semicolons.csv", "x.parquet", "x.npy")
+    found = [told(name, *plan, folder=tmp_path) for name in files]
     assert len({content["data"]["sha256"] for content in found}) == 1
     assert len({content["log_likelihood"] for content in found}) == 1
 

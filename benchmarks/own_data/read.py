@@ -127,7 +127,8 @@ def _text(
         ) from error
     if not text.strip():
         raise UserError(f"{name} is empty: give at least one number")
-    separator = separator or _sniffed(text)
+    if separator is None or separator not in text.lstrip().splitlines()[0]:
+        separator = _sniffed(text)
     first = next(csv.reader(io.StringIO(text.lstrip()), delimiter=separator))
     headed = not all(_is_number(cell) for cell in first if cell.strip())
     try:

@@ -95,7 +95,8 @@ def _of_the_search(chosen: Candidate) -> Iterator[str]:
             "may be unseen; try more with --restarts"
         )
     if chosen.failures:
-        yield f"{len(chosen.failures)} fits failed, first: {chosen.failures[0]}"
+        count, first = len(chosen.failures), chosen.failures[0]
+        yield f"Not every fit succeeded ({count} did not), first: {first}"
 
 
 def _of_the_components(answer: Answer) -> Iterator[str]:

@@ -164,9 +164,9 @@ def test_the_page_needs_nothing_else(folder: Path, trials: pd.DataFrame) -> None
     # The table on the page is the one that the trials give.
     for word in ("founding", "gradient:preset=article", "not identifiable at this n", "no M-step"):
         assert word in text
-    # Two over all; three densities; estimates of founding's alone; traces: of three on two
-    # scenarios, and of the two that take Student's t on the third.
-    assert text.count('class="figure"') == 2 + 3 + 1 + 3 + 3 + 2
+    # Two over all; three densities; estimates where the truth can be told, on two scenarios;
+    # traces: of three fitters on two scenarios, and of the two that take Student's t on the third.
+    assert text.count('class="figure"') == 2 + 3 + 2 + 3 + 3 + 2
 
 
 def test_an_old_run_can_be_reported_again(folder: Path, trials: pd.DataFrame) -> None:

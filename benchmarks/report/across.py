@@ -193,18 +193,21 @@ def honesty(trials: pd.DataFrame) -> Table:
 
 
 def failures(trials: pd.DataFrame) -> Table | None:
-    """How often each message of a failed trial came, most often first."""
+    """How often each cause of failure came, most often first: messages alike but for numbers."""
     failed = trials[~trials["status"].isin(("converged", "basin", "local", "unfinished"))]
     if failed.empty:
         return None
-    counted = failed.groupby(["scenario", "fitter", "status", "message"], sort=False).size()
-    table = counted.rename("count").reset_index().sort_values("count", ascending=False)
+    cause = failed["message"].str.replace(r"\d[\d.e+-]*", "#", regex=True)
+    grouped = failed.groupby(["scenario", "fitter", "status", cause], sort=False)["message"]
+    counted = grouped.agg(["size", "first"])
+    counted = counted.rename_axis(["scenario", "fitter", "status", "cause"])
+    table = counted.reset_index().sort_values("size", ascending=False, kind="stable")
     columns = [
-        Column("count", "trials"),
+        Column("size", "trials"),
         Column("scenario", "scenario", left=True),
         Column("fitter", "fitter", left=True),
         Column("status", "became", left=True, metric="others"),
-        Column("message", "because", left=True, fold=True),
+        Column("first", "because (the first)", left=True, fold=True),
     ]
     return Table("What failed, and why", columns, table.astype(str).to_dict("records"))
 

@@ -58,10 +58,9 @@ def markdown(judgement: Judgement) -> str:
     told = Page(judgement)
     parts = [f"**{' '.join(told.verdict)}**", told.ranking.markdown()]
     parts += [f"- {note}." for note in judgement.notes]
-    if len(told.sections) > 1:
-        for section in told.sections:
-            table = section.comparison.markdown()
-            parts.append(f"<details><summary>{section.name}</summary>\n\n{table}\n\n</details>")
+    for section in told.sections:
+        table = section.comparison.markdown()
+        parts.append(f"<details><summary>{section.name}</summary>\n\n{table}\n\n</details>")
     parts.append(f"{told.provenance}.")
     return "\n\n".join(parts) + "\n"
 
@@ -104,9 +103,7 @@ class Page:
 
     @property
     def ranking(self) -> Table:
-        """The first table: over all scenarios, or of the only one."""
-        if len(self.sections) == 1:
-            return self.sections[0].comparison
+        """The first table: over all scenarios."""
         return across.overall(self.overall)
 
     @property

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +195,54 @@ def test_certificates_are_what_the_command_prints() -> None:
             words, values = told(line)
             assert words == told(now)[0]
             assert_allclose(told(now)[1], values, rtol=0.02)
+
+
+def articles_draw() -> np.ndarray:
+    """The article's data, as its own code draws them."""
+    generator = np.random.default_rng(0)
+    first = generator.binomial(1, 0.5, size=10_000)
+    low, high = generator.beta(10.0, 1.5, size=10_000), generator.beta(1.5, 10.0, size=10_000)
+    return np.where(first == 1, low, high)
+
+
+def one_beta(x: np.ndarray) -> str:
+    """The NLL of the single beta that scipy fits, as the page writes it."""
+    alpha, beta, *_ = stats.beta.fit(x, floc=0, fscale=1)
+    return f"{-stats.beta(alpha, beta).logpdf(x).mean():.6f}"
+
+
+def test_the_article_is_told_from_its_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.article", "--restarts", "2", "--out", "told/page.md"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "told" / "page.md").read_text("utf-8")
+    (run,) = (tmp_path / "results" / "runs").iterdir()
+    trials = pd.read_parquet(run / "trials.parquet")
+    assert len(trials) == 5 * 2 * 2
+    article = trials[
+        (trials["fitter"] == "gradient:preset=article") & (trials["start"] == "article")
+    ]
+    close = int(article["status"].isin(["converged", "basin"]).sum())
+    assert f"- **{close}** came close" in page
+    x = articles_draw()
+    shown = article[article["restart"] == 1].iloc[0]
+    density = sum(
+        weight * stats.beta(*row).pdf(x)
+        for weight, row in zip(shown["weights"], shown["parameters"], strict=True)
+    )
+    assert f"NLL is {-np.log(density).mean():.6f}" in page
+    assert one_beta(x) in page
+    assert "<svg" in (tmp_path / "told" / "page-loss.svg").read_text("utf-8")[:200]
+    assert "(page-loss.svg)" in page
+
+
+def test_the_article_that_is_kept_is_of_these_data() -> None:
+    page = (ROOT / "docs" / "article.md").read_text("utf-8")
+    assert one_beta(articles_draw()) in page
+    restarts = re.search(r"^(\d+) starts drawn", page, re.M)
+    counts = re.findall(r"^- \*\*(\d+)\*\*", page, re.M)
+    assert restarts
+    assert sum(map(int, counts)) == int(restarts[1])

@@ -18,6 +18,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from fitters.spec import fitters, settings
+from fitters.starts import policies
 from scenarios.families import ExponentialFamily, families
 from tests import conftest, test_families
 from tests.conftest import install, mixturebench, sample
@@ -139,7 +141,8 @@ def test_the_scenario_runs(trials: pd.DataFrame) -> None:
 
 def table(page: Path, heading: str) -> list[list[str]]:
     """The cells of the first table after a heading, without its own heading."""
-    lines = page.read_text("utf-8").split(f"## {heading}\n")[1].splitlines()
+    section = page.read_text("utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = section.splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
@@ -246,3 +249,41 @@ def test_the_article_that_is_kept_is_of_these_data() -> None:
     counts = re.findall(r"^- \*\*(\d+)\*\*", page, re.M)
     assert restarts
     assert sum(map(int, counts)) == int(restarts[1])
+
+
+@pytest.mark.parametrize("name", ["gradient", "direct", "em", "mcmc"])
+def test_settings_are_those_of_the_fitters(name: str) -> None:
+    rows = table(ROOT / "docs" / "methods.md", name)
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows}
+    assert told == {key: str(value) for key, value in settings(fitters()[name]).items()}
+
+
+def test_starts_are_those_that_are_known() -> None:
+    rows = table(ROOT / "docs" / "methods.md", "Where restarts begin")
+    assert {row[0].strip("`") for row in rows} == set(policies())
+
+
+PAGES = [ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The ids that GitHub gives to a page's headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.strip().replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    for link in links:
+        if link.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name) if name else page
+        assert target.is_file(), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link}"
+    assert links or page.name in ("methods.md", "gate.md")

@@ -287,3 +287,23 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             assert anchor in anchors(target), f"{page.name}: {link}"
     assert links or page.name in ("methods.md", "gate.md")
+
+
+def test_exit_statuses_are_the_gates() -> None:
+    rows = table(ROOT / "docs" / "regressions.md", "Reading a verdict")
+    told = {row[0].strip("*"): int(row[1]) for row in rows}
+    assert told == {**EXIT_CODES, "can't be compared": 2}
+
+
+def test_commands_on_the_pages_are_known() -> None:
+    told = set()
+    for page in PAGES:
+        told |= set(re.findall(r"^(?:\$ )?mixturebench (\w+)", page.read_text("utf-8"), re.M))
+    known = mixturebench("--help").stdout
+    assert len(told) > 5
+    for name in told:
+        assert re.search(rf"^\W*{name} ", known, re.M), name
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    for page in PAGES:
+        made = set(re.findall(r"^make ([\w-]+)", page.read_text("utf-8"), re.M))
+        assert made <= targets, page.name

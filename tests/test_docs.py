@@ -140,6 +140,15 @@ def test_the_scenario_runs(trials: pd.DataFrame) -> None:
     assert set(trials["n"]) == {2000}
 
 
+def test_the_scenario_of_real_data_runs(examples: dict[str, str], tmp_path: Path) -> None:
+    x = np.random.default_rng(0).gamma([2.0, 40.0], 1.0, size=(100, 2)).ravel()
+    pd.DataFrame({"seconds": x}).to_csv(tmp_path / "measurements.csv", index=False)
+    trials = ran(examples["measured.toml"], tmp_path, "em")
+    assert set(trials["status"]) == {"converged"}
+    assert set(trials["n"]) == {200}
+    assert set(trials["no_error_because"]) == {"no truth"}
+
+
 def table(page: Path, heading: str) -> list[list[str]]:
     """The cells of the first table after a heading, without its own heading."""
     section = page.read_text("utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]

@@ -141,6 +141,57 @@ def run(
 
 
 @app.command()
+def fit(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A .csv, .tsv, .parquet or .npy file, or - for standard input."
+        ),
+    ],
+    column: Annotated[
+        str | None, typer.Option(help="The column; needed where several hold numbers.")
+    ] = None,
+    family: Annotated[
+        str, typer.Option(help="beta, normal, gamma, ...; auto tries all that the data allow.")
+    ] = "auto",
+    components: Annotated[
+        str, typer.Option(help="How many: a number, or a range such as 1..5 to choose from by BIC.")
+    ] = "1..4",
+    fitter: Annotated[
+        list[str] | None,
+        typer.Option(help=SPEC_HELP + " By default Newton's method. mcmc gives a posterior."),
+    ] = None,
+    restarts: Annotated[
+        int, typer.Option(help="Starts for each family and number of components.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Decides the starts.")] = 0,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave out cells that hold no finite number.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print it for machines.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the page; otherwise FILE's name.fit.html.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder to write the figures to, as SVG files too.")
+    ] = None,
+) -> None:
+    """Fit a mixture to data of your own, and say how far to trust it.
+
+    Many starts, every end judged afresh; estimates with standard errors, a choice of family
+    and number by BIC, warnings where the answer is fragile, and a page with the pictures.
+
+    Try: mixturebench fit measurements.csv --column seconds --components 1..3
+    """
+    from benchmarks.own_data import command
+
+    command.fit(
+        source, column, family, components, tuple(fitter or ()), restarts, seed, drop_missing,
+        json, out, figures,
+    )  # fmt: skip
+
+
+@app.command()
 def status(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
 ) -> None:

@@ -84,7 +84,7 @@ def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> N
     judgement = _judged(folder)
     if figures is not None:
         for name, svg in page.Page(judgement).figures():
-            _write_text(figures / f"{name}.svg", svg, "--figures")
+            write_text(figures / f"{name}.svg", svg, "--figures")
         print(f"Figures: {figures}", file=sys.stderr)
     if form == "html":
         print(f"Report: {_write_page(judgement, out or folder / 'report.html')}")
@@ -93,7 +93,7 @@ def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> N
     if out is None:
         print(told, end="")
     else:
-        print(f"Report: {_write_text(out, told, '--out')}")
+        print(f"Report: {write_text(out, told, '--out')}")
 
 
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
@@ -116,7 +116,7 @@ def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) ->
     if out is None:
         print(told.rstrip())
     else:
-        _write_text(out, told, "--out")
+        write_text(out, told, "--out")
         print(f"{show.sentence(comparison)} All of it: {out}")
     raise SystemExit(comparison.exit_code)
 
@@ -239,10 +239,11 @@ def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
 def _write_page(judgement: Judgement, path: Path) -> Path:
     from benchmarks.report.page import page
 
-    return _write_text(path, page(judgement), "--out")
+    return write_text(path, page(judgement), "--out")
 
 
-def _write_text(path: Path, text: str, option: str) -> Path:
+def write_text(path: Path, text: str, option: str) -> Path:
+    """Write a file that a user asked for by ``option``; ``UserError`` if it can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.harness.plan import Record
     from benchmarks.harness.run import Run
     from benchmarks.harness.status import Status
+    from benchmarks.report.tables import Table as Cells
 
 COLUMNS = (
     SpinnerColumn(),
@@ -148,6 +149,16 @@ def show_comparison(trials: pd.DataFrame) -> None:
         show(str(scenario), block, COLUMNS)
     if trials["scenario"].nunique() > 1:
         show("all scenarios together", summarise(trials, KEYS[1:]), OVERALL)
+
+
+def show_table(table: Cells) -> None:
+    """A table under its label."""
+    told = _table(f"\n{table.label}")
+    for column in table.columns:
+        told.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
+    for row in table.rows:
+        told.add_row(*(row[column.name] for column in table.columns))
+    _console().print(told, highlight=False, markup=False)
 
 
 def _console() -> Console:

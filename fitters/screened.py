@@ -120,7 +120,7 @@ def _inserted(seen: Sample, mixture: Mixture, sample: Sample) -> list[Mixture]:
     """``mixture`` with one more component, where the directional derivative D is largest."""
     x = sample.ordered
     rows: list[Array] = []
-    for share in (0.03, 0.1, 0.3):
+    for share in (0.01, 0.03, 0.1, 0.3):
         width = max(2, int(share * x.size))
         for low in np.linspace(0, x.size - width, 20).astype(int):
             rows.append(sample.family.moment_estimate(x[low : low + width]))

@@ -134,8 +134,8 @@ def test_failures_stay_in_the_denominator() -> None:
     rows = [
         {"scenario": "s", "data_set": 0, "fitter": "f", "start": "q", "status": status,
          "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, "evaluations": 7.0,
-         "start_evaluations": 3.0, **blank}
-        for status in statuses
+         "start_evaluations": 3.0, "claimed": claimed, **blank}
+        for status, claimed in zip(statuses, [True, False, True, None], strict=True)
     ]  # fmt: skip
     (row,) = metrics.summarise(pd.DataFrame(rows)).to_dict("records")
     assert (row["converged"], row["close"], row["restarts"]) == (1, 2, 4)
@@ -143,6 +143,7 @@ def test_failures_stay_in_the_denominator() -> None:
     assert row["ert_seconds"] == 4 * 3.0 + 5.0  # every restart paid for, setup once
     assert row["ert_evaluations"] == 4 * 10.0
     assert row["others"] == "1 error, 1 unsupported"
+    assert (row["claims"], row["false_claims"]) == (2, 1)
 
 
 def test_kl_of_two_normals_has_a_closed_form() -> None:

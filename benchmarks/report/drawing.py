@@ -123,6 +123,8 @@ def log_axes(axes: Axes, which: str) -> None:
     for letter in which:
         getattr(axes, f"set_{letter}scale")("log")
         low, high = getattr(axes, f"get_{letter}lim")()
+        if not 0.0 < low < high < np.inf:  # nothing is drawn: every trial failed
+            low, high = 0.1, 10.0
         decades = [10.0 ** np.floor(np.log10(low) + 0.02), 10.0 ** np.ceil(np.log10(high) - 0.02)]
         getattr(axes, f"set_{letter}lim")(decades)
         axis = getattr(axes, f"{letter}axis")

@@ -29,8 +29,8 @@ MERGED = 0.01
 EMPTY = 0.01
 """A component of less weight than this says nothing: the other is one beta for all."""
 SURE = 0.95
-COLUMNS = (
-    "fitter", "start", "converged", "rate", "close", "nll", "excess", "parameter_error",
+TOLD = (
+    "fitter", "converged", "rate", "close", "nll", "excess", "parameter_error",
     "hellinger", "seconds", "setup", "passes", "cost", "claims", "others",
 )  # fmt: skip
 
@@ -46,6 +46,7 @@ def write(
 ) -> None:
     """Run the article's problem by every method, and write what came of it as a page."""
     from benchmarks import terminal
+    from benchmarks.commands import write_text
     from benchmarks.harness.judgement import judge_folder
     from scenarios.errors import UserError
 
@@ -57,9 +58,8 @@ def write(
     except UserError as error:
         raise SystemExit(f"Error: {error}") from error
     judgement.trials.to_parquet(folder / "trials.parquet", index=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    out.with_name(f"{out.stem}-loss.svg").write_text(figure, encoding="utf-8")
+    write_text(out, text, "--out")
+    write_text(out.with_name(f"{out.stem}-loss.svg"), figure, "--out")
     print(f"Page: {out}, of the run in {folder}")
 
 
@@ -109,7 +109,8 @@ def page(judgement: Judgement, figure: str) -> tuple[str, str]:
 
     Raises ``UserError`` for a run that has not all of the page's trials.
     """
-    from benchmarks.harness.metrics import display, duration, summarise
+    from benchmarks.harness.metrics import duration, summarise
+    from benchmarks.report.across import comparison
     from benchmarks.report.figures import trace_figure
     from benchmarks.report.template import render
     from scenarios.errors import UserError
@@ -141,7 +142,10 @@ def page(judgement: Judgement, figure: str) -> tuple[str, str]:
         merged=merged,
         n=problem.sample.size,
         figure=f"{figure}.svg",
-        tables={start: _table(summary[summary["start"] == start], display) for start in STARTS},
+        tables={
+            start: comparison(summary[summary["start"] == start], "", TOLD).markdown()
+            for start in STARTS
+        },
         starts=_starts(groups),
         duration=duration,
         run=judgement.run,
@@ -187,7 +191,9 @@ def stuck(trials: pd.DataFrame, merged: float) -> pd.Series:
 
 
 def _group(trials: pd.DataFrame, row: Any, merged: float) -> Group:
-    mine = trials[(trials["fitter"] == row.fitter) & (trials["start"] == row.start)]
+    from benchmarks.report.figures import of_series
+
+    mine = of_series(trials, row.fitter, row.start)
     return Group(mine, row, int(stuck(mine, merged).sum()))
 
 
@@ -202,16 +208,6 @@ def _spurious(group: Group) -> dict[str, float]:
     mine = group.trials[group.trials["status"] == "spurious"]
     least = mine["weights"].map(min)
     return {"count": len(mine), "weight": float(least.max()) if len(mine) else 0.0}
-
-
-def _table(rows: pd.DataFrame, display: Any) -> str:
-    from benchmarks.harness.metrics import COLUMNS as HEADINGS
-    from benchmarks.report.tables import Column, Table
-
-    words = ("fitter", "others")
-    names = [name for name in COLUMNS if name != "start"]
-    columns = [Column(name, HEADINGS[name][0], left=name in words) for name in names]
-    return Table("", columns, [display(row) for row in rows.itertuples()]).markdown()
 
 
 def _starts(groups: dict[tuple[str, str], Group]) -> str:

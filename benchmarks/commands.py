@@ -33,6 +33,7 @@ def run(
     """Plan or take up again, run, judge, print the table, write the page and name it."""
     from benchmarks.harness.journal import RUN, read_run
     from benchmarks.harness.plan import Plan
+    from benchmarks.report.page import Page, html
 
     if out is not None and choices.nothing() and (out / RUN).is_file():
         plan = Plan.of(read_run(out)["plan"])
@@ -55,7 +56,7 @@ def run(
     judgement = _judged(out)
     _write_parquet(judgement.trials, out / "trials.parquet")
     _print_judgement(judgement)
-    page = _write_page(judgement, out / "report.html")
+    page = write_text(out / "report.html", html(Page(judgement)), "--out")
     print(f"\nReport: {page}")
 
 
@@ -81,19 +82,18 @@ def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> N
     """
     from benchmarks.report import page
 
-    judgement = _judged(folder)
+    told = page.Page(_judged(folder))
     if figures is not None:
-        for name, svg in page.Page(judgement).figures():
+        for name, svg in told.figures():
             write_text(figures / f"{name}.svg", svg, "--figures")
         print(f"Figures: {figures}", file=sys.stderr)
     if form == "html":
-        print(f"Report: {_write_page(judgement, out or folder / 'report.html')}")
-        return
-    told = page.markdown(judgement) if form == "md" else page.csv(judgement)
+        out = out or folder / "report.html"
+    text = {"html": page.html, "md": page.markdown, "csv": page.csv}[form](told)
     if out is None:
-        print(told, end="")
+        print(text, end="")
     else:
-        print(f"Report: {write_text(out, told, '--out')}")
+        print(f"Report: {write_text(out, text, '--out')}")
 
 
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
@@ -234,12 +234,6 @@ def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
         replace_file(path, content.getvalue())
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}; make room for it") from error
-
-
-def _write_page(judgement: Judgement, path: Path) -> Path:
-    from benchmarks.report.page import page
-
-    return write_text(path, page(judgement), "--out")
 
 
 def write_text(path: Path, text: str, option: str) -> Path:

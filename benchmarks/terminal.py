@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -132,30 +131,22 @@ def show_status(status: Status, folder: object, resume: str) -> None:
 
 def show_comparison(trials: pd.DataFrame) -> None:
     """The comparison, one block a scenario, and the ranking over all of them."""
-    from benchmarks.harness.metrics import COLUMNS, KEYS, OVERALL, display, summarise
-
-    def show(title: str, rows: pd.DataFrame, names: Iterable[str]) -> None:
-        table = _table(f"\n{title}")
-        for name in names:
-            left = name in ("fitter", "start", "others")
-            justify: Literal["left", "right"] = "left" if left else "right"
-            table.add_column(COLUMNS[name][0], justify=justify, no_wrap=name != "others")
-        for row in rows.itertuples():
-            told = display(row)
-            table.add_row(*(told[name] for name in names))
-        _console().print(table, highlight=False)
+    from benchmarks.harness.metrics import KEYS, OVERALL, summarise
+    from benchmarks.report.across import comparison
 
     for scenario, block in summarise(trials).groupby("scenario", sort=False):
-        show(str(scenario), block, COLUMNS)
+        show_table(comparison(block, str(scenario)))
     if trials["scenario"].nunique() > 1:
-        show("all scenarios together", summarise(trials, KEYS[1:]), OVERALL)
+        show_table(comparison(summarise(trials, KEYS[1:]), "all scenarios together", OVERALL))
 
 
 def show_table(table: Cells) -> None:
     """A table under its label."""
     told = _table(f"\n{table.label}")
     for column in table.columns:
-        told.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
+        told.add_column(
+            column.heading, justify="left" if column.left else "right", no_wrap=not column.fold
+        )
     for row in table.rows:
         told.add_row(*(row[column.name] for column in table.columns))
     _console().print(told, highlight=False, markup=False)

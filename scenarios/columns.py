@@ -42,8 +42,22 @@ def read_column(path: Path | str, column: str | None = None) -> Array:
     return values
 
 
-def _opened(path: Path, column: str | None) -> tuple[Any, Path, str]:
+def numeric_columns(path: Path | str) -> list[str]:
+    """The names of the columns that hold numbers; ``UserError`` for a file that is not Parquet."""
+    from pyarrow.parquet import read_schema
+
+    with _readable(Path(path)):
+        return _numeric(read_schema(path))
+
+
+def _numeric(schema: Any) -> list[str]:
     from pyarrow import types
+
+    kinds = (types.is_integer, types.is_floating, types.is_decimal)
+    return [field.name for field in schema if any(of_kind(field.type) for of_kind in kinds)]
+
+
+def _opened(path: Path, column: str | None) -> tuple[Any, Path, str]:
     from pyarrow.parquet import ParquetFile
 
     if not path.is_file():
@@ -59,9 +73,8 @@ def _opened(path: Path, column: str | None) -> tuple[Any, Path, str]:
         raise UserError(f"in {path} {error}") from error
     if schema.names.count(name) > 1:
         raise UserError(f"{path} has several columns {name!r}: rename all but one of them")
-    numeric = (types.is_integer, types.is_floating, types.is_decimal)
-    if not any(of_kind(schema.field(name).type) for of_kind in numeric):
-        fit = [f.name for f in schema if any(of_kind(f.type) for of_kind in numeric)]
+    fit = _numeric(schema)
+    if name not in fit:
         raise UserError(
             f"column {name!r} of {path} is not all numbers, but {schema.field(name).type}; "
             f"those with numbers are: {', '.join(fit) or 'none'}"

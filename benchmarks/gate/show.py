@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
-from typing import Any
 
 from benchmarks.gate.verdict import Comparison, Verdict
-from benchmarks.report.tables import markdown_table
+from benchmarks.report.strict import to_json
+from benchmarks.report.tables import folded, markdown_table
 
 HEADINGS = ("fitter", "metric", "verdict", "change", "interval", "p", "could see", "pairs", "told")
 SENTENCES = {
@@ -74,25 +73,16 @@ def markdown(comparison: Comparison) -> str:
     parts = [f"**{sentence(comparison)}** (level {comparison.alpha:g}, Holm)"]
     if pressing:
         parts.append(markdown_table(HEADINGS, pressing))
-    whole = markdown_table(HEADINGS, table)
-    parts.append(f"<details><summary>All {len(table)} verdicts</summary>\n\n{whole}\n\n</details>")
+    parts.append(folded(f"All {len(table)} verdicts", markdown_table(HEADINGS, table)))
     parts += [f"- {note}." for note in notes(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
 def as_json(comparison: Comparison) -> str:
     """Strict JSON: what isn't a finite number is null."""
-
-    def strict(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: strict(entry) for key, entry in value.items()}
-        if isinstance(value, list | tuple):
-            return [strict(entry) for entry in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
     told = {"verdict": comparison.word, "exit_code": comparison.exit_code, **asdict(comparison)}
     del told["word"]
-    return json.dumps(strict(told), indent=1, allow_nan=False)
+    return to_json(told)
 
 
 def _change(verdict: Verdict) -> str:

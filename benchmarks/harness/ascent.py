@@ -110,13 +110,31 @@ def _ascend_numerically(sample: Sample, start: Mixture, most: int) -> Summit:
         return Summit(start, sample.log_likelihood(start), np.inf, -np.inf, 0)
     options = {"maxiter": most, "gtol": 1e-9, "ftol": 1e-15}
     result = minimize(objective, begun, jac=True, method="L-BFGS-B", options=options)
-    point, shifts = np.asarray(result.x), 1e-4 * np.eye(begun.size)
-    hessian = np.stack(
-        [(sample.gradient(at(point + s))[1] - sample.gradient(at(point - s))[1]) for s in shifts]
-    ) / (2.0 * 1e-4)
+    point = np.asarray(result.x)
+    hessian = _numeric_hessian(sample, components, point)
     value, gradient = sample.gradient(at(point))
-    symmetric = 0.5 * (hessian + hessian.T)
-    return _summit(sample, at(point), value, gradient, symmetric, int(result.nit))
+    return _summit(sample, at(point), value, gradient, hessian, int(result.nit))
+
+
+def observed_information(sample: Sample, mixture: Mixture) -> Array:
+    """-∇² log likelihood in coordinates (p, p): exact, or by differences of the gradient."""
+    if isinstance(sample.family, ExponentialFamily):
+        return -sample.hessian(mixture)[2]
+    point = mixture.within(sample.family).coordinates()
+    return -_numeric_hessian(sample, mixture.components, point)
+
+
+def _numeric_hessian(sample: Sample, components: int, point: Array) -> Array:
+    """∇² log likelihood at coordinates ``point`` by central differences of the gradient."""
+
+    def gradient(at: Array) -> Array:
+        return sample.gradient(Mixture.from_coordinates(sample.family, components, at))[1]
+
+    step = 1e-4
+    hessian = np.stack(
+        [gradient(point + shift) - gradient(point - shift) for shift in step * np.eye(point.size)]
+    ) / (2.0 * step)
+    return np.asarray(0.5 * (hessian + hessian.T))
 
 
 def _summit(

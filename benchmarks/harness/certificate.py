@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.harness import judge
-from benchmarks.harness.data import draw_sample
+from benchmarks.harness.data import draw_sample, free_parameters
 from benchmarks.harness.judgement import cache_folder
 from benchmarks.harness.laws import Array
 from benchmarks.harness.problem import Problem
@@ -33,7 +33,7 @@ def show(name: str, components: int | None, data_sets: int, seed: int) -> None:
         print(f"mean {mean:.3f} ± {error:.3f} (1 is the Cramér–Rao bound, for large samples)")
         return
     sample = draw_sample(scenario, 0, seed)
-    if sample.size < count * (1 + len(sample.family.parameters)) - 1:
+    if sample.size < free_parameters(sample.family, count):
         raise UserError(f"{sample.size} observations are too few for {count} components")
     floor = scenario.specification.spread_floor
     _print(name, sample.size, find_reference(sample, count, floor, cache_folder()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.harness.plan import Plan
 from benchmarks.harness.seeds import derive
 from scenarios.errors import UserError
+from scenarios.families import Family
 from scenarios.sample import Sample
 from scenarios.scenario import Scenario
 
@@ -16,6 +17,11 @@ def draw_sample(scenario: Scenario, data_set: int, seed: int) -> Sample:
         return Sample.of(scenario.observations(data_set, drawn_with), scenario.family)
     except UserError as error:
         raise UserError(f"scenario {scenario.name!r}: {error}") from error
+
+
+def free_parameters(family: Family, components: int) -> int:
+    """p = K - 1 + K d of a mixture of so many components."""
+    return components * (1 + len(family.parameters)) - 1
 
 
 def check_data(plan: Plan) -> dict[str, str]:
@@ -31,7 +37,7 @@ def check_data(plan: Plan) -> dict[str, str]:
                 f"scenario {scenario.name!r}: all {sample.size} observations are equal, so there "
                 "is nothing to fit: check the column"
             )
-        size = scenario.components * (1 + len(sample.family.parameters)) - 1
+        size = free_parameters(sample.family, scenario.components)
         if sample.size < size:
             raise UserError(
                 f"scenario {scenario.name!r} has {sample.size} observations for {size} "

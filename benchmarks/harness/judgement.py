@@ -18,6 +18,7 @@ from benchmarks.harness import SCHEMA, judge
 from benchmarks.harness.accuracy import coverage_of, errors_of
 from benchmarks.harness.aggregates import arrivals
 from benchmarks.harness.ascent import ascend
+from benchmarks.harness.data import free_parameters
 from benchmarks.harness.journal import read
 from benchmarks.harness.plan import TRIAL, Key, Plan, key_of
 from benchmarks.harness.problem import Problem
@@ -156,7 +157,7 @@ def judge_data_set(
         )
         best = winner["nll"]
     own = errors_of(reference.judged, problem) if not reference.fewer_components else {}
-    parameters = problem.scenario.components * (1 + len(problem.scenario.family.parameters)) - 1
+    parameters = free_parameters(problem.scenario.family, problem.scenario.components)
     for record, row in zip(records, rows, strict=True):
         row |= {"n": n, "p": parameters, "reference_nll": best}
         row["reference_information_error"] = own.get("information_error", np.nan)

@@ -61,7 +61,7 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
         converged = int(group["status"].isin(GOOD).sum())
         low, high = rate_interval(group)
         setup = setup_of(group)
-        claimed = group["claimed"].map({True: True}).fillna(False).astype(bool)
+        claimed = group["claimed"].eq(True)  # null is no claim
         spent = group["seconds"].sum() + group["start_seconds"].sum() + setup.sum()
         passes = group["evaluations"].sum() + group["start_evaluations"].sum()
         rows.append(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,8 +33,9 @@ STATIONARY = 1e-6
 STATIONARY_ON_SKETCH = 1e-2
 FLAT = 1e-9
 """Curvature below this is rounding: identical components lie on a ridge."""
-SAME_OPTIMUM = 1e-2
-"""Optima nearer than this in total nats are one."""
+SAME_OPTIMUM, ON_SKETCH = 1e-2, 0.05
+"""Optima nearer than this in total nats are one, on the data and on a sketch."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,9 @@ def distinct_optima(
             summit = ascend(seen, start, enough=1e-4, most=150)
         if summit.mixture.valid() and np.isfinite(summit.log_likelihood):
             ends.append(summit)
-    groups = _grouped(ends, 0.05 if seen is not sample else SAME_OPTIMUM)
+    groups = grouped(
+        ends, lambda s: s.log_likelihood, ON_SKETCH if seen is not sample else SAME_OPTIMUM
+    )
     clean = [g for g in groups if not fault(sample, g[0], floor, STATIONARY_ON_SKETCH)]
     chosen = groups[:polish] + [g for g in clean[:polish] if g not in groups[:polish]]
     tops = [(ascend(sample, g[0].mixture) if g in chosen else g[0], len(g)) for g in groups]
@@ -257,14 +261,16 @@ def _starts(
         yield Mixture(sample.family, weights / weights.sum(), rows)
 
 
-def _grouped(summits: list[Summit], within: float) -> list[list[Summit]]:
-    """Summits grouped by log likelihood, best first."""
-    groups: list[list[Summit]] = []
-    for summit in sorted(summits, key=lambda s: -s.log_likelihood):
-        if groups and groups[-1][0].log_likelihood - summit.log_likelihood < within:
-            groups[-1].append(summit)
+def grouped(
+    found: Iterable[T], log_likelihood: Callable[[T], float], within: float
+) -> list[list[T]]:
+    """What was found, grouped by log likelihood, best first."""
+    groups: list[list[T]] = []
+    for one in sorted(found, key=lambda each: -log_likelihood(each)):
+        if groups and log_likelihood(groups[-1][0]) - log_likelihood(one) < within:
+            groups[-1].append(one)
         else:
-            groups.append([summit])
+            groups.append([one])
     return groups
 
 

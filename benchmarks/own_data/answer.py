@@ -10,11 +10,13 @@ import numpy as np
 from scipy.special import expit, logit
 
 from benchmarks.harness import judge
+from benchmarks.harness.ascent import observed_information
 from benchmarks.own_data.read import Data
-from benchmarks.own_data.search import Candidate, observed_information
+from benchmarks.own_data.search import Candidate, plain
 from benchmarks.report.estimates import usual_jacobian, usual_names, usual_values
 from scenarios.families import Family
 from scenarios.families.base import Array
+from scenarios.mixture import Mixture
 
 Z95 = 1.959963984540054
 
@@ -46,7 +48,7 @@ class Answer:
     def mixture(self) -> judge.Judged:
         """The best admissible optimum, components from left to right."""
         assert self.chosen.best is not None
-        return ordered(self.chosen.best.summit.mixture.family.name, self.chosen.best.summit.mixture)
+        return ordered(self.chosen.best.summit.mixture)
 
     @property
     def family(self) -> Family:
@@ -61,8 +63,6 @@ class Answer:
     @cached_property
     def covariance(self) -> Array | None:
         """The inverse of the observed information, in coordinates (p, p); None if it has none."""
-        from scenarios.mixture import Mixture
-
         mixture = Mixture(self.family, self.mixture.weights, self.mixture.parameters)
         information = observed_information(self.chosen.sample, mixture)
         if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 0.0:
@@ -182,8 +182,8 @@ class Answer:
         }  # fmt: skip
 
 
-def ordered(family: str, mixture: Any) -> judge.Judged:
+def ordered(mixture: Mixture) -> judge.Judged:
     """A mixture with its components from left to right, by their medians."""
-    plain = judge.Judged(family, mixture.weights, mixture.parameters)
-    medians = [float(component.median()) for component in plain.components]
-    return plain.permuted(np.argsort(medians, kind="stable").tolist())
+    judged = plain(mixture)
+    medians = [float(component.median()) for component in judged.components]
+    return judged.permuted(np.argsort(medians, kind="stable").tolist())

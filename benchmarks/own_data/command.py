@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks import terminal
+from benchmarks.harness.data import free_parameters
 from benchmarks.own_data.answer import Answer
-from benchmarks.own_data.page import Page, candidates, estimates, page, posterior
+from benchmarks.own_data.page import Page, html
 from benchmarks.own_data.read import STANDARD_INPUT, Data, read
 from benchmarks.own_data.search import LARGE, Candidate, search
+from benchmarks.report.strict import to_json
 from fitters.spec import parse
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, SupportError, families, family
@@ -43,7 +42,7 @@ def answer_of(
     for name in names:
         sample = Sample.of(data.x, family(name))
         for count in components:
-            needed = count * (1 + len(sample.family.parameters)) - 1
+            needed = free_parameters(sample.family, count)
             if sample.size <= needed:
                 untried.append(
                     f"{count} × {name} was not tried: it has {needed} parameters, and there are "
@@ -93,26 +92,25 @@ def fit(
     answer = answer_of(data, kind, counts, specs, restarts, seed)
     told = Page(answer)
     if figures is not None:
-        for name, (svg, *_) in zip(("density", "quantiles"), told.drawn, strict=True):
-            write_text(figures / f"{name}.svg", svg, "--figures")
+        for drawn in told.drawn:
+            write_text(figures / f"{drawn.name}.svg", drawn.svg, "--figures")
     if as_json:
-        print(json.dumps(_strict(answer.content(told.warnings)), indent=1, allow_nan=False))
+        print(to_json(answer.content(told.warnings)))
         if out is not None:
-            write_text(out, page(answer), "--out")
+            write_text(out, html(told), "--out")
         return
     print(told.headline)
-    terminal.show_table(estimates(answer))
-    sampled = posterior(answer)
-    if sampled is not None:
-        terminal.show_table(sampled)
+    terminal.show_table(told.estimates)
+    if told.posterior is not None:
+        terminal.show_table(told.posterior)
     if len(answer.candidates) > 1:
-        terminal.show_table(candidates(answer))
+        terminal.show_table(told.candidates)
     for sentence in [*answer.untried, *([f"Left out: {data.dropped}"] if data.dropped else [])]:
         print(f"{sentence}.")
     for warning in told.warnings:
         print(f"Beware: {warning}.")
     stem = "data" if source == STANDARD_INPUT else Path(source).stem
-    path = write_text(out or Path(f"{stem}.fit.html"), page(answer), "--out")
+    path = write_text(out or Path(f"{stem}.fit.html"), html(told), "--out")
     print(f"\nPage: {path}")
 
 
@@ -150,12 +148,3 @@ def _range(text: str) -> range:
             f"{MOST_COMPONENTS}"
         )
     return counts
-
-
-def _strict(value: Any) -> Any:
-    """What isn't a finite number is null."""
-    if isinstance(value, dict):
-        return {key: _strict(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,13 +12,13 @@ from benchmarks.report.drawing import (
     INK,
     SERIES,
     SOFT,
-    density_bins,
     histogram,
     inside,
     svg,
+    thinned_bins,
     view,
 )
-from benchmarks.report.tables import Column, Table
+from benchmarks.report.tables import Table
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
@@ -53,15 +53,11 @@ def density_figure(answer: Answer, name: str) -> str:
 
 def density_numbers(answer: Answer) -> Table:
     """A row for each of some bins: the data's density, the mixture's and each component's."""
-    heights, edges = density_bins(answer.chosen.sample.ordered, *view(answer.chosen.sample.ordered))
-    step = max(1, len(heights) // 20)
-    middles = 0.5 * (edges[1:] + edges[:-1])[::step]
+    middles, heights = thinned_bins(answer.chosen.sample.ordered)
     parts = component_densities(answer, middles)
     headings = ["x", "data", "mixture", *(f"component {k + 1}" for k in range(len(parts)))]
-    rows = np.column_stack([middles, heights[::step], parts.sum(axis=0), *parts])
-    columns = [Column(str(index), heading) for index, heading in enumerate(headings)]
-    cells = [{str(i): f"{value:.4g}" for i, value in enumerate(row)} for row in rows]
-    return Table("The fitted density", columns, cells)
+    rows = np.column_stack([middles, heights, parts.sum(axis=0), *parts])
+    return Table.of_numbers("The fitted density", headings, rows)
 
 
 def quantile_figure(answer: Answer, name: str) -> str:
@@ -87,12 +83,11 @@ def quantile_figure(answer: Answer, name: str) -> str:
 
 def quantile_numbers(answer: Answer) -> Table:
     """What ``quantile_figure`` shows, at some shares."""
-    columns = [Column("share", "share of the data"), Column("fitted", "fitted probability")]
-    columns += [Column("observed", "quantile of the data"), Column("expected", "fitted quantile")]
-    rows = list(zip(*quantiles(answer), strict=True))[:: POINTS // 20]
-    names = ("share", "fitted", "observed", "expected")
-    cells = [dict(zip(names, (f"{v:.4g}" for v in row), strict=True)) for row in rows]
-    return Table("Probabilities and quantiles", columns, cells)
+    headings = (
+        "share of the data", "fitted probability", "quantile of the data", "fitted quantile",
+    )  # fmt: skip
+    rows = np.column_stack(quantiles(answer))[:: POINTS // 20]
+    return Table.of_numbers("Probabilities and quantiles", headings, rows)
 
 
 def quantiles(answer: Answer) -> tuple[Array, Array, Array, Array]:

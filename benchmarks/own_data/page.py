@@ -13,13 +13,13 @@ from benchmarks.harness.metrics import duration
 from benchmarks.own_data import code, figures, words
 from benchmarks.own_data.answer import Answer
 from benchmarks.report.estimates import usual_names
-from benchmarks.report.tables import Column, Table
+from benchmarks.report.tables import Column, Drawn, Table
 from benchmarks.report.template import render
 
 
-def page(answer: Answer) -> str:
+def html(told: Page) -> str:
     """The page's text."""
-    return render("fit.html", page=Page(answer))
+    return render("fit.html", page=told)
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,18 @@ class Page:
         return optima(self.answer)
 
     @cached_property
-    def drawn(self) -> list[tuple[str, str, Table]]:
-        """(SVG, caption, numbers) of each figure."""
+    def drawn(self) -> list[Drawn]:
+        """The figures."""
         answer = self.answer
         return [
-            (
+            Drawn(
+                "density",
                 figures.density_figure(answer, "density"),
                 "The data as a histogram, the fitted mixture (solid) and its components (dashed).",
                 figures.density_numbers(answer),
             ),
-            (
+            Drawn(
+                "quantiles",
                 figures.quantile_figure(answer, "quantiles"),
                 "Left, the distribution functions against each other: outside the band (95 %, "
                 "Kolmogorov's, narrow by what fitting takes) the fit is off. Right, the quantiles: "

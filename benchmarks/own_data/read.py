@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.columns import read_column
 from scenarios.errors import UserError
 from scenarios.families.base import Array
 from scenarios.registry import choose
@@ -89,16 +88,10 @@ def _array(path: Path, column: str | None, drop_missing: bool) -> Data:
 
 
 def _parquet(path: Path, column: str | None, drop_missing: bool) -> Data:
-    from pyarrow import ArrowException, types
-    from pyarrow.parquet import read_schema
+    from scenarios.columns import numeric_columns, read_column
 
-    try:
-        schema = read_schema(path)
-    except (ArrowException, OSError) as error:
-        raise UserError(f"{path} can't be read as Parquet: {error}") from error
-    kinds = (types.is_integer, types.is_floating, types.is_decimal)
-    numeric = [f.name for f in schema if any(is_kind(f.type) for is_kind in kinds)]
-    name = _chosen(numeric, column, str(path)) if column is None else column
+    numeric = numeric_columns(path)
+    name = _chosen(numeric, None, str(path)) if column is None else column
     if not drop_missing:
         x = read_column(path, name)
         if np.isfinite(x).all():
@@ -106,12 +99,12 @@ def _parquet(path: Path, column: str | None, drop_missing: bool) -> Data:
     else:
         import pandas as pd
 
-        choose("column", name, schema.names)
+        choose("column", name, numeric)
         x = pd.read_parquet(path, columns=[name])[name].to_numpy(dtype=np.float64, na_value=np.nan)
     bad = np.flatnonzero(~np.isfinite(x))
-    kinds_of = {"empty": int(np.isnan(x).sum()), "infinite": int(np.isinf(x).sum())}
+    kinds = {"empty": int(np.isnan(x).sum()), "infinite": int(np.isinf(x).sum())}
     cells = [(int(index), str(x[index])) for index in bad[:SHOWN]]
-    return _cleaned(str(path), name, x, bad, kinds_of, cells, drop_missing)
+    return _cleaned(str(path), name, x, bad, kinds, cells, drop_missing)
 
 
 def _text(

@@ -12,18 +12,19 @@ import numpy as np
 
 from benchmarks.harness import judge
 from benchmarks.harness.ascent import Summit, ascend
+from benchmarks.harness.data import free_parameters
 from benchmarks.harness.posterior import summarise_posterior
-from benchmarks.harness.reference import SAME_OPTIMUM, fault
+from benchmarks.harness.reference import ON_SKETCH, SAME_OPTIMUM, fault, grouped
 from benchmarks.harness.seeds import derive
 from fitters.base import Fit, Prepared
 from fitters.spec import parse
 from fitters.starts import Start, policy
 from scenarios.families import ExponentialFamily
-from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.scenario import Specification
 
-FLOOR = 0.02
+FLOOR = Specification.model_fields["spread_floor"].default
 """The least admissible spread of a component, relative to the sample's."""
 LARGE = 20_000
 """Observations from which on the climb is on a sketch, and the top alone on all of them."""
@@ -72,7 +73,7 @@ class Candidate:
     @property
     def parameters(self) -> int:
         """The number of free parameters p."""
-        return self.components * (1 + len(self.sample.family.parameters)) - 1
+        return free_parameters(self.sample.family, self.components)
 
     @cached_property
     def best(self) -> Optimum | None:
@@ -176,22 +177,19 @@ def _distinct(sample: Sample, seen: Sample, ends: list[Mixture]) -> list[Optimum
     with np.errstate(all="ignore"):
         valued = [(seen.log_likelihood(mixture), mixture) for mixture in ends]
     valued = [(value, mixture) for value, mixture in valued if np.isfinite(value)]
-    within = SAME_OPTIMUM if seen is sample else 0.05
-    groups: list[list[tuple[float, Mixture]]] = []
-    for value, mixture in sorted(valued, key=lambda entry: -entry[0]):
-        if groups and groups[-1][0][0] - value < within:
-            groups[-1].append((value, mixture))
-        else:
-            groups.append([(value, mixture)])
+    within = SAME_OPTIMUM if seen is sample else ON_SKETCH
+    groups = grouped(valued, lambda entry: entry[0], within)
     share = 1 if seen is sample else 2
-    plain = [(g, judge.spurious(_plain(g[0][1]), sample.observations, FLOOR)) for g in groups]
-    clean = [id(g) for g, spike in plain if spike is None][: CLEAN // share]
+    clean = [
+        place
+        for place, group in enumerate(groups)
+        if judge.spurious(plain(group[0][1]), sample.observations, FLOOR) is None
+    ]
+    chosen = sorted({*range(len(groups[: TALLEST // share])), *clean[: CLEAN // share]})
     found: list[Optimum] = []
-    for place, group in enumerate(groups):
-        if place >= TALLEST // share and id(group) not in clean:
-            continue
+    for group in (groups[place] for place in chosen):
         top = _top(sample, seen, group[0][1])
-        value = -judge.nll(_plain(top.mixture), sample.observations) * sample.size
+        value = -judge.nll(plain(top.mixture), sample.observations) * sample.size
         if not np.isfinite(value):
             continue
         same = next((o for o in found if abs(o.log_likelihood - value) < SAME_OPTIMUM), None)
@@ -213,21 +211,6 @@ def _top(sample: Sample, seen: Sample, mixture: Mixture) -> Summit:
         return ascend(sample, near, most=LAST)
 
 
-def _plain(mixture: Mixture) -> judge.Judged:
+def plain(mixture: Mixture) -> judge.Judged:
+    """A mixture as plain numbers."""
     return judge.Judged(mixture.family.name, mixture.weights, mixture.parameters)
-
-
-def observed_information(sample: Sample, mixture: Mixture) -> Array:
-    """-∇² log likelihood in coordinates (p, p): exact, or by differences of the gradient."""
-    if isinstance(sample.family, ExponentialFamily):
-        return -sample.hessian(mixture)[2]
-    point, step = mixture.within(sample.family).coordinates(), 1e-4
-    columns = []
-    for shift in step * np.eye(point.size):
-        above, below = (
-            sample.gradient(Mixture.from_coordinates(sample.family, mixture.components, at))[1]
-            for at in (point + shift, point - shift)
-        )
-        columns.append((above - below) / (2.0 * step))
-    table = np.stack(columns)
-    return -0.5 * (table + table.T)

@@ -83,7 +83,7 @@ def _of_the_search(chosen: Candidate) -> Iterator[str]:
     ]  # fmt: skip
     for optimum in near[:2]:
         gap = best.log_likelihood - optimum.log_likelihood
-        other = ordered(chosen.family, optimum.summit.mixture)
+        other = ordered(optimum.summit.mixture)
         weights = ", ".join(f"{weight:.2f}" for weight in other.weights)
         yield (
             f"Another optimum is only {gap:.2f} nats worse, with weights {weights}: the data "

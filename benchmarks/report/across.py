@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.harness import aggregates
 from benchmarks.harness.metrics import COLUMNS, GOOD, OVERALL, display, duration
 from benchmarks.report.drawing import MARKERS, log_axes, svg
-from benchmarks.report.figures import series
+from benchmarks.report.figures import of_series, series
 from benchmarks.report.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -51,19 +51,15 @@ class MapRow:
 def convergence_map(trials: pd.DataFrame) -> tuple[list[str], list[MapRow]]:
     """(scenarios, rows) with the counts converged and planned of every pair."""
     scenarios = [str(name) for name in trials["scenario"].unique()]
-    counted = trials.assign(good=trials["status"].isin(GOOD))
-    table = counted.groupby(["fitter", "start", "scenario"], sort=False)["good"].agg(
+    good = trials["status"].isin(GOOD)
+    table = good.groupby([trials[name] for name in ("fitter", "start", "scenario")]).agg(
         ["sum", "size"]
     )
-    rows = []
-    for fitter, start, label, *_ in series(trials):
-        told = [
-            tuple(int(v) for v in table.loc[(fitter, start, scenario)])
-            if (fitter, start, scenario) in table.index
-            else (0, 0)
-            for scenario in scenarios
-        ]
-        rows.append(MapRow(label, tuple((good, planned) for good, planned in told)))
+    counts = {key: (int(good), int(planned)) for key, good, planned in table.itertuples()}
+    rows = [
+        MapRow(label, tuple(counts.get((fitter, start, name), (0, 0)) for name in scenarios))
+        for fitter, start, label, *_ in series(trials)
+    ]
     return scenarios, rows
 
 
@@ -74,7 +70,7 @@ def profile_figure(trials: pd.DataFrame) -> str:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, measure in zip(panels, BUDGETS, strict=True):
             for fitter, start, label, colour, dash in series(trials):
-                x, share = aggregates.profile(_of(trials, fitter, start), measure)
+                x, share = aggregates.profile(of_series(trials, fitter, start), measure)
                 if x.size:
                     x = np.maximum(x, 1e-5 if measure == "seconds" else 0.1)
                     end = max(x[-1], 1.0)
@@ -104,7 +100,7 @@ def profile_numbers(trials: pd.DataFrame) -> Table:
     for fitter, start, label, *_ in series(trials):
         row = {"who": label}
         for measure, budgets in BUDGETS.items():
-            x, share = aggregates.profile(_of(trials, fitter, start), measure)
+            x, share = aggregates.profile(of_series(trials, fitter, start), measure)
             for budget in budgets:
                 reached = np.searchsorted(x, budget, side="right")
                 row[f"{measure}{budget}"] = f"{share[reached - 1]:.0%}" if reached else "0%"
@@ -118,7 +114,7 @@ def scatter_figure(summary: pd.DataFrame, trials: pd.DataFrame) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for index, (fitter, start, label, colour, _) in enumerate(series(trials)):
-            rows = summary[(summary["fitter"] == fitter) & (summary["start"] == start)]
+            rows = of_series(summary, fitter, start)
             rows = rows[np.isfinite(rows["excess"]) & np.isfinite(rows["seconds"])]
             axes.plot(
                 rows["seconds"], np.maximum(rows["excess"], 1e-8), ls="", ms=6, color=colour,
@@ -245,7 +241,3 @@ def posteriors(trials: pd.DataFrame) -> Table | None:
         for row in told.itertuples()
     ]
     return Table("Sampling of posteriors", columns, rows)
-
-
-def _of(trials: pd.DataFrame, fitter: str, start: str) -> pd.DataFrame:
-    return trials[(trials["fitter"] == fitter) & (trials["start"] == start)]

@@ -43,6 +43,10 @@ def usual_values(mixture: judge.Judged) -> Array:
     return np.concatenate([mixture.weights, mixture.parameters.ravel()])
 
 
+BEST_KNOWN = ("", "")
+"""In the place of a fitter and a start: the reference."""
+
+
 @dataclass(frozen=True, eq=False)
 class Estimates:
     """One data set's estimates, labels aligned; for a problem whose truth can be told."""
@@ -69,33 +73,27 @@ class Estimates:
         jacobian = usual_jacobian(self.truth)
         return np.sqrt(np.einsum("ij,jk,ik->i", jacobian, covariance, jacobian))
 
-    def median(self, fitter: str, start: str) -> Array | None:
-        """A fitter's median estimates over its restarts that are close; ``""``: the reference's.
-
-        None where no restart is close.
-        """
-        if not fitter:
-            return usual_values(self._aligned(self.reference))
-        mine = self.trials[
-            (self.trials["fitter"] == fitter)
-            & (self.trials["start"] == start)
-            & (self.trials["excess"] <= 1.0)
-        ]
-        if mine.empty:
-            return None
+    @cached_property
+    def medians(self) -> dict[tuple[str, str], Array]:
+        """Median estimates of each (fitter, start) over its restarts that are close, where any is;
+        the reference's own under ``BEST_KNOWN``."""
         family = self.problem.scenario.family.name
-        fits = [
-            judge.Judged.of(family, row.weights, row.parameters)
-            for row in mine[["weights", "parameters"]].itertuples()
-        ]
-        return np.asarray(np.median([usual_values(self._aligned(fit)) for fit in fits], axis=0))
+        found = {BEST_KNOWN: usual_values(self._aligned(self.reference))}
+        close = self.trials[self.trials["excess"] <= 1.0]
+        for (fitter, start), mine in close.groupby(["fitter", "start"], sort=False):
+            fits = [
+                judge.Judged.of(family, row.weights, row.parameters)
+                for row in mine[["weights", "parameters"]].itertuples()
+            ]
+            values = [usual_values(self._aligned(fit)) for fit in fits]
+            found[fitter, start] = np.asarray(np.median(values, axis=0))
+        return found
 
-    def standardised(self, fitter: str, start: str) -> Array | None:
-        """``median`` as a distance from the truth in standard errors."""
-        values = self.median(fitter, start)
-        return (
-            None if values is None else (values - usual_values(self.truth)) / self.standard_errors
-        )
+    @cached_property
+    def standardised(self) -> dict[tuple[str, str], Array]:
+        """``medians`` as distances from the truth in standard errors."""
+        truth = usual_values(self.truth)
+        return {key: (at - truth) / self.standard_errors for key, at in self.medians.items()}
 
     def _aligned(self, mixture: judge.Judged) -> judge.Judged:
         return mixture.permuted(judge.alignment(mixture, self.truth, self.truth.information))

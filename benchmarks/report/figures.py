@@ -18,14 +18,15 @@ from benchmarks.report.drawing import (
     POOR,
     SERIES,
     SOFT,
-    density_bins,
     histogram,
     inside,
     log_axes,
     svg,
+    thinned_bins,
     view,
 )
-from benchmarks.report.estimates import Estimates
+from benchmarks.report.estimates import BEST_KNOWN, Estimates
+from benchmarks.report.tables import Table
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def series(trials: pd.DataFrame) -> list[tuple[str, str, str, str, object]]:
     ]
 
 
+def of_series(rows: pd.DataFrame, fitter: str, start: str) -> pd.DataFrame:
+    """Those of the rows, trials or a summary's, that are of this fitter and start."""
+    return rows[(rows["fitter"] == fitter) & (rows["start"] == start)]
+
+
 def density_figure(problem: Problem, trials: pd.DataFrame, name: str) -> str:
     """The data, the truth, and the median and the worst restart of each fitter and start."""
     drawn = [(entry, median_and_worst(trials, *entry[:2])) for entry in series(trials)]
@@ -67,18 +73,15 @@ def density_figure(problem: Problem, trials: pd.DataFrame, name: str) -> str:
     columns = 2 if len(drawn) <= 4 else 3
     lines = max(1, -(-len(drawn) // columns))
     low, high = view(problem.sample.ordered)
-    support = (
-        problem.truth.components[0].support() if problem.truth else problem.scenario.family.support
-    )
-    grid = inside(low, high, support)
+    grid = inside(low, high, problem.scenario.family.support)
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for panel in panels[len(drawn) :]:
+        shown: list[tuple[Any, Any]] = [*drawn] or [(None, None)]
+        for panel, (entry, fits) in zip(panels, shown, strict=False):
+            _panel(panel, problem, grid, (low, high), entry, fits)
+        for panel in panels[len(shown) :]:
             panel.set_visible(False)
-        for index, panel in enumerate(panels[: max(1, len(drawn))]):
-            panel.set_visible(True)
-            _panel(panel, problem, grid, (low, high), *(drawn[index] if drawn else (None, None)))
 
     label = f"Densities on {problem.scenario.name}: data, truth and fits"
     return svg(draw, (6.6, (2.0 if columns == 2 else 1.7) * lines + 0.2), name, label)
@@ -105,13 +108,10 @@ def _panel(
     axes.grid(False)
 
 
-def density_numbers(problem: Problem, trials: pd.DataFrame) -> tuple[list[str], list[list[float]]]:
-    """(headings, rows) behind ``density_figure``: a row for each of some bins of the data."""
-    x = problem.sample.ordered
-    heights, edges = density_bins(x, *view(x))
-    step = max(1, len(heights) // 20)
-    middles = 0.5 * (edges[1:] + edges[:-1])[::step]
-    headings, columns = ["x", "data"], [middles, heights[::step]]
+def density_numbers(problem: Problem, trials: pd.DataFrame) -> Table:
+    """What ``density_figure`` shows: a row for each of some bins of the data."""
+    middles, heights = thinned_bins(problem.sample.ordered)
+    headings, columns = ["x", "data"], [middles, heights]
     if problem.truth is not None:
         headings.append("truth")
         columns.append(problem.truth.density(middles))
@@ -121,12 +121,13 @@ def density_numbers(problem: Problem, trials: pd.DataFrame) -> tuple[list[str], 
             told = problem.scenario.family.name, fit["weights"], fit["parameters"]
             headings.append(f"{label}: {word}")
             columns.append(judge.Judged.of(*told).density(middles))
-    return headings, np.column_stack(columns).tolist()
+    label = f"Densities on {problem.scenario.name}"
+    return Table.of_numbers(label, headings, np.column_stack(columns))
 
 
 def median_and_worst(trials: pd.DataFrame, fitter: str, start: str) -> tuple | None:
     """Two of a fitter's restarts, by NLL; those that ended inadmissible count as worst."""
-    mine = trials[(trials["fitter"] == fitter) & (trials["start"] == start)]
+    mine = of_series(trials, fitter, start)
     judged = mine[np.isfinite(mine["nll"].astype(float))].sort_values("nll")
     if judged.empty:
         return None
@@ -186,14 +187,14 @@ def estimate_figure(estimates: Estimates, trials: pd.DataFrame, name: str) -> st
         lines = np.arange(len(estimates.names))[::-1]
         axes.axvspan(-1.96, 1.96, color=SOFT, alpha=0.13, lw=0)
         axes.axvline(0.0, color=INK, lw=1.0)
-        shown = [*series(trials), ("", "", "best known", INK, "-")]
+        shown = [*series(trials), (*BEST_KNOWN, "best known", INK, "-")]
         for index, (fitter, start, label, colour, _) in enumerate(shown):
-            z = estimates.standardised(fitter, start)
-            if z is None:
+            if (fitter, start) not in estimates.standardised:
                 continue
             shift = 0.6 * ((index + 0.5) / len(shown) - 0.5)
             axes.plot(
-                np.clip(z, -FARTHEST, FARTHEST), lines - shift, ls="", ms=5, color=colour,
+                np.clip(estimates.standardised[fitter, start], -FARTHEST, FARTHEST),
+                lines - shift, ls="", ms=5, color=colour,
                 marker="|" if not fitter else MARKERS[index % len(MARKERS)], label=label,
             )  # fmt: skip
         axes.set_yticks(lines, estimates.names)

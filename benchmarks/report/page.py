@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.harness.judgement import Judgement
 from benchmarks.harness.metrics import COLUMNS, summarise
 from benchmarks.report import across
-from benchmarks.report.section import Drawn, Section
-from benchmarks.report.tables import Table
-from benchmarks.report.template import render
+from benchmarks.report.section import Section
+from benchmarks.report.tables import Drawn, Table, folded
+from benchmarks.report.template import identifier, render
 from benchmarks.report.words import verdict
 
 if TYPE_CHECKING:
@@ -48,26 +48,23 @@ GLOSSARY = {
 """Metrics that are in no column of the comparison: heading, and what it means."""
 
 
-def page(judgement: Judgement) -> str:
+def html(told: Page) -> str:
     """The page's text."""
-    return render("page.html", page=Page(judgement))
+    return render("page.html", page=told)
 
 
-def markdown(judgement: Judgement) -> str:
+def markdown(told: Page) -> str:
     """The verdict and the tables, for a pull request; the scenarios' are folded away."""
-    told = Page(judgement)
     parts = [f"**{' '.join(told.verdict)}**", told.ranking.markdown()]
-    parts += [f"- {note}." for note in judgement.notes]
-    for section in told.sections:
-        table = section.comparison.markdown()
-        parts.append(f"<details><summary>{section.name}</summary>\n\n{table}\n\n</details>")
+    parts += [f"- {note}." for note in told.judgement.notes]
+    parts += [folded(section.name, section.comparison.markdown()) for section in told.sections]
     parts.append(f"{told.provenance}.")
     return "\n\n".join(parts) + "\n"
 
 
-def csv(judgement: Judgement) -> str:
+def csv(told: Page) -> str:
     """The comparison, a row for each (scenario, fitter, start), in full precision."""
-    return summarise(judgement.trials).to_csv(index=False)
+    return told.summary.to_csv(index=False)
 
 
 @dataclass(frozen=True)
@@ -178,4 +175,4 @@ class Page:
             yield drawn.name, drawn.svg
         for section in self.sections:
             for drawn in section.drawn:
-                yield f"{section.anchor.removeprefix('s-')}-{drawn.name}", drawn.svg
+                yield f"{identifier(section.name)}-{drawn.name}", drawn.svg

@@ -15,8 +15,8 @@ from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference
 from benchmarks.report import across, figures
 from benchmarks.report.drawing import density_bins, inside, view
-from benchmarks.report.estimates import Estimates, usual_values
-from benchmarks.report.tables import Column, Table
+from benchmarks.report.estimates import BEST_KNOWN, Estimates, usual_values
+from benchmarks.report.tables import Column, Drawn, Table
 from benchmarks.report.template import identifier
 from scenarios.families.base import Array
 
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
 MOST_OPTIMA = 8
 """Optima that are shown one by one."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure with its caption and the numbers behind it."""
-
-    name: str
-    svg: str
-    caption: str
-    numbers: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -132,16 +122,13 @@ class Section:
 
     @property
     def _density(self) -> Drawn:
-        headings, rows = figures.density_numbers(self.problem, self.trials)
-        columns = [Column(str(index), heading) for index, heading in enumerate(headings)]
-        cells = [{str(index): f"{value:.4g}" for index, value in enumerate(row)} for row in rows]
         truth = "the true density as a heavy line, " if self.truth else ""
         return Drawn(
             "density",
             figures.density_figure(self.problem, self.trials, f"density-{self.anchor}"),
             f"The data as a histogram, {truth}and of each method the median restart (solid) and "
             "the worst (dashed).",
-            Table(f"Densities on {self.name}", columns, cells),
+            figures.density_numbers(self.problem, self.trials),
         )
 
     def _estimates(self) -> Iterator[Drawn]:
@@ -151,17 +138,18 @@ class Section:
         if self.reference.fewer_components:
             return
         told = Estimates(self.problem, self.reference.judged, self.trials)
-        medians = [(label, told.median(f, s)) for f, s, label, *_ in figures.series(self.trials)]
-        shown = {label: values for label, values in medians if values is not None}
+        shown = {
+            label: told.medians[fitter, start]
+            for fitter, start, label, *_ in figures.series(self.trials)
+            if (fitter, start) in told.medians
+        }
         columns = [Column("name", "parameter", left=True), Column("truth", "truth")]
         columns += [Column("error", "standard error"), Column("best", "best known")]
         columns += [Column(label, label) for label in shown]
-        best = told.median("", "")
-        assert best is not None
         told_columns: dict[str, Array] = {
             "truth": usual_values(told.truth),
             "error": told.standard_errors,
-            "best": best,
+            "best": told.medians[BEST_KNOWN],
             **shown,
         }
         rows = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -28,6 +28,15 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, str]]
 
+    @classmethod
+    def of_numbers(
+        cls, label: str, headings: Sequence[str], rows: Iterable[Iterable[float]]
+    ) -> Table:
+        """Numbers to four digits under their headings."""
+        columns = [Column(str(index), heading) for index, heading in enumerate(headings)]
+        cells = [{str(index): f"{value:.4g}" for index, value in enumerate(row)} for row in rows]
+        return cls(label, columns, cells)
+
     def markdown(self) -> str:
         """As GitHub's Markdown has it."""
         return markdown_table(
@@ -35,6 +44,21 @@ class Table:
             [[row[column.name] for column in self.columns] for row in self.rows],
             [column.left for column in self.columns],
         )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with its name among the files, its caption and the numbers behind it."""
+
+    name: str
+    svg: str
+    caption: str
+    numbers: Table
+
+
+def folded(summary: str, content: str) -> str:
+    """Markdown that is folded away under a line."""
+    return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
 def markdown_table(

@@ -67,6 +67,16 @@ def test_galaxies_are_as_published(tmp_path: Path) -> None:
     assert any("holds only 3.0" in warning for warning in content["warnings"])
 
 
+def test_what_has_no_answer_is_told() -> None:
+    # Two normals on two values: likelihood without bound, wherever they are told apart.
+    two_valued = Data("data", "", np.repeat([0.0, 1.0], [40, 60]), "")
+    answer = answer_of(two_valued, "normal", range(1, 3), (), 12, 0)
+    assert answer.chosen.components == 1
+    (told,) = [warning for warning in warnings(answer) if warning.startswith("Not compared")]
+    assert "2 × normal" in told
+    assert "spread" in told
+
+
 def test_errors_of_one_normal_are_the_textbook_ones() -> None:
     x = np.random.default_rng(1).normal(1000.0, 3.0, 500)
     estimates = {e.name: e for e in answered(x, "normal", 1).estimates}

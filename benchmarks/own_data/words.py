@@ -154,6 +154,13 @@ def _of_the_choice(answer: Answer) -> Iterator[str]:
     if close:
         told = ", ".join(f"{c.components} × {c.family}" for c in close)
         yield f"BIC can't tell this from {told}: the difference is below 2"
+    hopeless = [c for c in answer.candidates if c.best is None and c.optima]
+    if hopeless:
+        told = ", ".join(f"{c.components} × {c.family}" for c in hopeless)
+        yield (
+            f"Not compared: {told}, since no restart came to an admissible optimum. Of the highest "
+            f"that was met: {hopeless[0].optima[0].fault}"
+        )
     tried = {c.components for c in answer.candidates}
     if len(tried) > 1 and chosen.components == max(tried):
         yield (

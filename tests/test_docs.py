@@ -18,7 +18,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from benchmarks.article import FITTERS
 from benchmarks.gate.verdict import EXIT
 from fitters.spec import fitters, settings
 from fitters.starts import policies
@@ -235,7 +234,7 @@ def test_the_article_is_told_from_its_run(tmp_path: Path) -> None:
     page = (tmp_path / "told" / "page.md").read_text("utf-8")
     (run,) = (tmp_path / "results" / "runs").iterdir()
     trials = pd.read_parquet(run / "trials.parquet")
-    assert len(trials) == len(FITTERS) * 2 * 2
+    assert len(trials) == 6 * 2 * 2
     article = trials[
         (trials["fitter"] == "gradient:preset=article") & (trials["start"] == "article")
     ]

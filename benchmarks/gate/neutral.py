@@ -15,7 +15,7 @@ from benchmarks.gate import ALPHA
 from benchmarks.gate.pairs import Pairs, paired_row, table_of
 from benchmarks.gate.verdict import compare
 from benchmarks.harness.judgement import judge_data_set, reference_of
-from benchmarks.harness.plan import Cell, profiles
+from benchmarks.harness.plan import Cell, Shape, profiles
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference
 from benchmarks.harness.seeds import derive
@@ -34,7 +34,7 @@ VARIANTS = {
     "other starts": "disjoint blocks of starts, paired as they come",
 }
 
-_KEPT: dict[tuple[str, str, int], Prepared | None] = {}
+_KEPT: dict[Shape, Prepared | None] = {}
 """What was prepared for a shape, as a worker keeps it: a model takes longer to compile than to
 sample, and what was compiled is never freed."""
 
@@ -128,9 +128,8 @@ def _records(
     cell: Cell, sample: Sample, starts: list[Start], seeds: list[int]
 ) -> list[dict[str, Any]]:
     bench = Bench(cell, sample)
-    shape = (cell.fitter, cell.scenario.family.name, cell.scenario.components)
-    bench.prepare(_KEPT.get(shape))
-    _KEPT[shape] = bench.prepared
+    bench.prepare(_KEPT.get(cell.shape))
+    _KEPT[cell.shape] = bench.prepared
     facts = []
     for low in range(0, len(starts), bench.batch):
         part = slice(low, low + bench.batch)

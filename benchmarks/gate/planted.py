@@ -30,7 +30,7 @@ DEFECTS = (
         "fitters/em.py",
         "            most = self.fitter.max_iterations\n",
         "            most = {}\n",
-        ("10", "15", "18", "21"),
+        ("10", "15", "18", "21", "25", "30", "40"),
         "em",
     ),
     Defect(
@@ -38,7 +38,7 @@ DEFECTS = (
         "scenarios/families/beta.py",
         "special.psi(shapes) - special",
         "{} * special.psi(shapes) - special",
-        ("1.01", "1.001", "1.0003", "1.0001"),
+        ("1.01", "1.001", "1.0003", "1.0001", "1.00003", "1.00001"),
         "em",
     ),
     Defect(
@@ -93,7 +93,7 @@ DEFECTS = (
         "        hessian[:, a:b, b : b + d] = block\n"
         "        hessian[:, b : b + d, a:b] = block.swapaxes(1, 2)\n"
         "    return gradient, hessian\n",
-        ("1.0", "0.3", "0.1"),
+        ("1.0", "0.3", "0.1", "0.03"),
         "direct",
     ),
     Defect(

@@ -5,14 +5,33 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from benchmarks.gate import ALPHA
+from scenarios.errors import UserError
+
+
+class Commands(TyperGroup):
+    """The commands; a ``UserError`` in one of them is one sentence and exit status 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(f"mixturebench: {error}", file=sys.stderr)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            print("mixturebench: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
 
 app = typer.Typer(
     name="mixturebench",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -112,6 +131,14 @@ def run(
             "otherwise a new one below results/runs/.",
         ),
     ] = None,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report/--no-report",
+            help="Score the trials and write the page when they are done, or leave both to "
+            "`mixturebench report`.",
+        ),
+    ] = True,
 ) -> None:
     """Run fitters on scenarios, measure every fit, and write a report.
 
@@ -137,7 +164,7 @@ def run(
         setup_timeout=setup_timeout,
         memory=memory,
     )
-    commands.run(choices, out, workers, dask, against)
+    commands.run(choices, out, workers, dask, against, report)
 
 
 @app.command()
@@ -324,14 +351,5 @@ def check(
 
 
 def main() -> None:
-    """Run the command line; what a user got wrong is one sentence and exit code 2."""
-    from scenarios.errors import UserError
-
-    try:
-        app()
-    except UserError as error:
-        print(f"mixturebench: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
-    except KeyboardInterrupt:
-        print("mixturebench: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    """Run the command line."""
+    app()

@@ -29,29 +29,38 @@ def run(
     workers: int | None,
     dask: str | None,
     against: str | None,
+    report: bool,
 ) -> None:
-    """Plan or take up again, run, judge, print the table, write the page and name it."""
+    """Plan or take up again, run, judge, print the table, write the page and name it.
+
+    Without ``report`` it ends with the run: ``judge_folder`` and the page can follow later.
+    The plan is checked before anything slow is imported, so that a typing error is
+    answered at once.
+    """
     from benchmarks.harness.journal import RUN, read_run
     from benchmarks.harness.plan import Plan
-    from benchmarks.report.page import Page, html
 
-    if out is not None and choices.nothing() and (out / RUN).is_file():
-        plan = Plan.of(read_run(out)["plan"])
-    else:
-        plan = choices.plan()
     if workers is not None and workers < 1:
         raise UserError(f"--workers {workers}: it takes a whole number of at least 1")
     if workers is not None and dask is not None:
         raise UserError("--workers is for this machine; with --dask the cluster's threads decide")
+    if against is not None and (workers is not None or dask is not None):
+        raise UserError("--against runs one trial at a time: leave out --workers and --dask")
+    if out is not None and choices.nothing() and (out / RUN).is_file():
+        plan = Plan.of(read_run(out)["plan"])
+    else:
+        plan = choices.plan()
     if out is None:
         stamp = datetime.now().strftime("%Y-%m-%dT%H%M%S")
         out = Path("results") / "runs" / f"{stamp}-{plan.profile}"
     if against is not None:
-        if workers is not None or dask is not None:
-            raise UserError("--against runs one trial at a time: leave out --workers and --dask")
-        _run_against(plan, out, against)
+        _run_against(plan, out, against, report)
         return
     _carry_out(plan, out, workers or _cores(), dask)
+    if not report:
+        print(f"Run: {out}; its report: mixturebench report {out}")
+        return
+    from benchmarks.report.page import Page, html
 
     judgement = _judged(out)
     _write_parquet(judgement.trials, out / "trials.parquet")
@@ -172,7 +181,7 @@ def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None
             note_session(folder, began, workers, len(opened.done) - before)
 
 
-def _run_against(plan: Plan, out: Path, ref: str) -> None:
+def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
     """Both sides by turns, into ``base`` and ``new`` below ``out``; ends as ``compare`` does."""
     from benchmarks.gate import ALPHA
     from benchmarks.gate.against import run_by_turns
@@ -181,6 +190,8 @@ def _run_against(plan: Plan, out: Path, ref: str) -> None:
     with _terminable():
         base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
     print(f"Runs: {base} and {new}")
+    if not report:
+        return
     compare(base, new, ALPHA, "text", None)
 
 

@@ -15,7 +15,7 @@ from benchmarks.gate import ALPHA
 from benchmarks.gate.pairs import Pairs, paired_row, table_of
 from benchmarks.gate.verdict import compare
 from benchmarks.harness.judgement import judge_data_set, reference_of
-from benchmarks.harness.plan import Cell, Shape, profiles
+from benchmarks.harness.plan import PROFILES, Cell, Shape
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import Reference
 from benchmarks.harness.seeds import derive
@@ -74,8 +74,8 @@ def outcomes(
 
 def _outcome(trial: Trial) -> Outcome:
     rows: list[dict[str, Any]] = []
-    for name in profiles()["check"].scenarios:
-        for data_set in range(profiles()["check"].data_sets):
+    for name in PROFILES["check"].scenarios:
+        for data_set in range(PROFILES["check"].data_sets):
             rows += _pairs(trial, name, data_set)
     table = table_of(rows)
     comparison = compare(Pairs(table, {}, False, []), ALPHA)

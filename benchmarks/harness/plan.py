@@ -51,31 +51,32 @@ class Profile:
     """A ready-made plan."""
 
     scenarios: tuple[str, ...]
+    """Names; empty for every scenario of the catalogue whose truth is known."""
     starts: tuple[str, ...]
     restarts: Mapping[str, int]
     """Restarts by fitter name; the entry ``""`` is for all others."""
     data_sets: int
     fitters: tuple[str, ...] = FITTERS
 
+    def scenario_names(self) -> tuple[str, ...]:
+        """The names of its scenarios."""
+        return self.scenarios or tuple(name for name in names() if load(name).truth is not None)
 
-def profiles() -> dict[str, Profile]:
-    """``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores."""
-    drawn = tuple(name for name in names() if load(name).truth is not None)
-    return {
-        "quick": Profile(
-            ("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1
-        ),
-        # What the regression gate runs: data sets count there, more than restarts.
-        "check": Profile(
-            ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
-            ("quantile",),
-            {"mcmc": 3, "gradient": 4, "": 5},
-            3,
-            ("em", "direct", "direct:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
-        ),
-        "standard": Profile(drawn, ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
-        "full": Profile(drawn, ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
-    }
+
+# ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
+PROFILES = {
+    "quick": Profile(("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1),
+    # What the regression gate runs: data sets count there, more than restarts.
+    "check": Profile(
+        ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
+        ("quantile",),
+        {"mcmc": 3, "gradient": 4, "": 5},
+        3,
+        ("em", "direct", "direct:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
+    ),
+    "standard": Profile((), ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
+    "full": Profile((), ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
+}
 
 
 @dataclass(frozen=True)
@@ -218,21 +219,27 @@ class Choices:
         return self == Choices()
 
     def plan(self) -> Plan:
-        """The profile with these in place of its own; ``UserError`` if any of it is wrong."""
-        profile = choose("profile", self.profile or "quick", profiles())
-        base = profiles()[profile]
-        specs = tuple(dict.fromkeys(self.fitters or base.fitters))
-        loaded = tuple(load(name) for name in dict.fromkeys(self.scenarios or base.scenarios))
-        starts = tuple(dict.fromkeys(self.starts or base.starts))
+        """The profile with these in place of its own; ``UserError`` if any of it is wrong.
+
+        What is quick to check comes first: loading a scenario imports all families.
+        """
+        profile = choose("profile", self.profile or "quick", PROFILES)
+        base = PROFILES[profile]
         for what, count in (("--restarts", self.restarts), ("--data-sets", self.data_sets)):
             if count is not None and count < 1:
                 raise UserError(f"{what} {count}: it takes a whole number of at least 1")
+        given = {name: getattr(self, name) for name in asdict(Limits())}
+        limits = Limits(**{name: value for name, value in given.items() if value is not None})
+        specs = tuple(dict.fromkeys(self.fitters or base.fitters))
         counts = {}
         for spec in specs:
             name = parse(spec).name
             counts[spec] = self.restarts or base.restarts.get(name, base.restarts[""])
+        starts = tuple(dict.fromkeys(self.starts or base.starts))
         for name in starts:
             policy(name)
+        chosen = self.scenarios or base.scenario_names()
+        loaded = tuple(load(name) for name in dict.fromkeys(chosen))
         repeated = [s.name for i, s in enumerate(loaded) if s.name in {o.name for o in loaded[:i]}]
         if repeated:
             raise UserError(f"two scenarios are called {repeated[0]!r}: rename one of the files")
@@ -243,8 +250,6 @@ class Choices:
                 f"--data-sets {sets}: {real[0]} is real data, of which there is one data set; "
                 "run it on its own with --data-sets 1"
             )
-        given = {name: getattr(self, name) for name in asdict(Limits())}
-        limits = Limits(**{name: value for name, value in given.items() if value is not None})
         return Plan(profile, loaded, specs, starts, counts, sets, self.seed or 0, limits)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import judge
 from benchmarks.harness.journal import number, numbers
 from scenarios.sample import Sample
 
@@ -23,6 +22,8 @@ def summarise_posterior(posterior: Any, sample: Sample) -> dict[str, Any]:
     al. (2021), *Bayesian Analysis* 16:667. The worst of the five is kept.
     """
     import arviz as az
+
+    from benchmarks.harness import judge  # scipy.optimize, which other workers need not import
 
     group = posterior.posterior
     names = ["weights", *sample.family.parameter_names()]

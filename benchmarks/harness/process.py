@@ -1,4 +1,4 @@
-"""The supervisor's side of one worker: its process, its limits, and what it was doing."""
+"""The supervisor's side of one worker: its process, its pipes and its limits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -19,15 +18,13 @@ import psutil
 import benchmarks
 import fitters
 import scenarios
-from benchmarks.harness import SCHEMA
-from benchmarks.harness.plan import Cell, Limits, Record, Shape, key_of
+from benchmarks.harness.cell_progress import CellProgress
+from benchmarks.harness.plan import Cell, Limits, Record, Shape
 
 THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS",
 )  # fmt: skip
-LOSSES = 3
-"""Workers lost in a row after which the rest of a cell is not attempted."""
 LOOK_EVERY, LOOK_FAR_EVERY = 0.1, 1.0
 """Seconds between looks at a worker's memory, and at that of the processes it started."""
 TAIL = 20_000
@@ -39,10 +36,7 @@ class Worker:
 
     def __init__(self, shape: Shape, limits: Limits, root: Path | None = None) -> None:
         self.shape, self.limits = shape, limits
-        self.cell: Cell | None = None
-        self._left: deque[tuple[str, int]] = deque()
-        self._lost, self._batch = 0, 1
-        self._setting_up = True
+        self._progress: CellProgress | None = None
         self._since = self._looked = self._looked_far = time.monotonic()
         self._started: list[psutil.Process] = []
         self._others_mb = 0.0
@@ -73,38 +67,43 @@ class Worker:
         """Whether the process runs."""
         return self._process.returncode is None and self._process.poll() is None
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has no cell to do."""
+        return self._progress is None
+
     def assign(self, cell: Cell) -> None:
         """Have it carry out ``cell``, of its shape; the cell before must be done."""
         job = {"cell": cell.content(), "limits": asdict(self.limits)}
         self._outgoing += json.dumps(job).encode() + b"\n"
-        self.cell, self._left, self._lost = cell, deque(cell.trials), cell.lost
-        self._batch = 1
-        self._setting_up, self._since = True, time.monotonic()
+        self._progress, self._since = CellProgress(cell), time.monotonic()
 
     def step(self) -> list[Record]:
-        """Look after it; returns the records that came of it.
+        """Look after it; returns the records that came since the last step.
 
-        Where it broke a limit or ended, it is killed with all that it started, the trial
-        that it was at is among the records, and so are the rest of its cell's after
-        ``LOSSES`` in a row. ``cell`` is None once all of its trials are on record.
+        Where it broke a limit or ended, it is killed with all that it started, and
+        ``CellProgress.lose`` says which records that makes. It is idle once all trials of its
+        cell are on record.
         """
         self._send()
-        ended = not self.running  # looked at first: what it said before is read after
+        ended = not self.running  # polled first: output written before the end is read after
         records = self._receive()
         self._errors = (self._errors + self._drain(self._pipes[2]))[-TAIL:]
-        if self.cell is None:
+        if self._progress is None:
             return records
-        fault = self._fault(ended)
+        fault = None if self._progress.complete else self._fault(self._progress, ended)
         if fault is not None:
-            records += self._give_up(*fault)
-        if not self._left:
-            self.cell = None
+            elapsed = time.monotonic() - self._since
+            self.kill()
+            records += self._progress.lose(*fault, elapsed)
+        if self._progress.complete:
+            self._progress = None
         return records
 
     def remaining(self) -> Cell:
         """What a fresh worker must still do of the cell that it was at."""
-        assert self.cell is not None
-        return replace(self.cell, trials=tuple(self._left), lost=self._lost)
+        assert self._progress is not None
+        return self._progress.remaining()
 
     def kill(self) -> None:
         """End the process and all that it started; once is enough."""
@@ -128,27 +127,21 @@ class Worker:
                 self._outgoing = self._outgoing[sent:]
 
     def _receive(self) -> list[Record]:
-        """Its records since the last look; any other message than what is due is garbled."""
+        """Its records since the last step; any other message than what is due is garbled."""
         self._incoming += self._drain(self._pipes[1])
         *lines, self._incoming = self._incoming.split(b"\n")
         records = []
         for line in lines:
             try:
-                message = json.loads(line)
-                if "prepared" not in message:
-                    record = message["record"]
-                    assert self.cell is not None
-                    assert key_of(record) == key_of(self.cell.record(*self._left[0]))
-                    records.append(record)
-            except (ValueError, LookupError, TypeError, AssertionError):
+                if self._progress is None:
+                    raise ValueError("a message from an idle worker")
+                record = self._progress.receive(line)
+            except ValueError:
                 self._garbled = True
                 break
             self._since = time.monotonic()
-            if "prepared" in message:
-                self._setting_up, self._batch = False, int(message["batch"])
-            else:
-                self._left.popleft()
-                self._lost = 0
+            if record is not None:
+                records.append(record)
         return records
 
     def _drain(self, pipe: IO[bytes]) -> bytes:
@@ -162,20 +155,16 @@ class Worker:
                     break
         return b"".join(chunks)
 
-    def _fault(self, ended: bool) -> tuple[str, str] | None:
+    def _fault(self, progress: CellProgress, ended: bool) -> tuple[str, str] | None:
         """(outcome, message) if the trial that it is at is lost."""
-        if not self._left:
-            return None
-        doing = "while it was being prepared, " if self._setting_up else ""
+        doing = "while it was being prepared, " if progress.setting_up else ""
         if self._garbled:
             return "error", f"{doing}its worker's answer was not its own: did the fitter fork?"
         if ended:
             return self._end(doing)
         now, limits = time.monotonic(), self.limits
-        trials = min(self._batch, len(self._left))
-        allowed = limits.setup_timeout if self._setting_up else limits.timeout * trials
+        allowed, option = progress.allowed(limits)
         if now - self._since > allowed:
-            option = "--setup-timeout" if self._setting_up else "--timeout"
             return "timeout", f"{doing}it took longer than {option} {allowed:g} s"
         if now - self._looked >= LOOK_EVERY:
             self._looked = now
@@ -203,30 +192,6 @@ class Worker:
         if status == 1 and any("Error" in line for line in last):
             return "error", f"{doing}its worker ended{told}"
         return "crashed", f"{doing}it ended its worker with exit status {status}{told}"
-
-    def _give_up(self, outcome: str, message: str) -> list[Record]:
-        """Kill it; the records of the trial it was at and, after too many, of the rest."""
-        assert self.cell is not None
-        elapsed = time.monotonic() - self._since
-        self.kill()
-        if self._batch > 1:  # one of a batch is at fault: alone, it shows which
-            self.cell = replace(self.cell, alone=True)
-            return []
-        self._lost += 1
-        # The time is what the trial cost: it belongs to the cost of a success.
-        lost = self._record(outcome, message, lost_worker=True)
-        lost |= {"setup_seconds" if self._setting_up else "seconds": elapsed}
-        records = [lost]
-        if self._lost >= LOSSES:
-            why = f"{self._lost} workers in a row were lost on this cell"
-            records += [self._record("not_attempted", why) for _ in range(len(self._left))]
-        return records
-
-    def _record(self, outcome: str, message: str, lost_worker: bool = False) -> Record:
-        assert self.cell is not None
-        record = {"schema": SCHEMA, **self.cell.record(*self._left.popleft())}
-        record |= {"outcome": outcome, "message": message}
-        return record | ({"lost_worker": True} if lost_worker else {})
 
 
 def _last_words(errors: str) -> list[str]:

@@ -36,7 +36,7 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Whether a worker is at a cell."""
-        return any(worker.cell is not None for worker in self._workers)
+        return any(not worker.idle for worker in self._workers)
 
     def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
         """The records of ``cells`` as they come, and None whenever a while has passed.
@@ -52,7 +52,7 @@ class Supervisor:
             ready = wait([file for w in self._workers for file in w.readable], TICK)
             for worker in tuple(self._workers):
                 yield from worker.step()
-                if worker.cell is not None and not worker.running:
+                if not worker.idle and not worker.running:
                     self._discard(worker)
                     queues.setdefault(worker.shape, deque()).appendleft(worker.remaining())
             if not ready:
@@ -69,7 +69,7 @@ class Supervisor:
         A shape that has no worker comes first, so that what takes long begins early.
         """
         for worker in tuple(self._workers):
-            if worker.cell is None:
+            if worker.idle:
                 if worker.running and worker.shape in queues:
                     worker.assign(_next(queues, worker.shape))
                 elif queues or not worker.running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from benchmarks.gate.show import as_json, markdown, sentence
 from benchmarks.gate.verdict import METRICS, Comparison, Verdict, compare
 from benchmarks.harness import evidence
 from benchmarks.harness.journal import RUN, TRIALS, from_line, read, to_line
-from benchmarks.harness.plan import profiles
+from benchmarks.harness.plan import PROFILES
 from tests.conftest import mixturebench
+
+pytestmark = pytest.mark.xdist_group("gate")  # they share what takes seconds
 
 PLAN = ("--scenario", "separated", "--scenario", "unequal", "--data-sets", "7", "--restarts", "3")
 
@@ -77,6 +79,28 @@ def test_flip_bounds_are_where_the_test_turns() -> None:
     assert_allclose([low, high], [t.low, t.high], atol=0.02)  # normal data: nearly Student's
     assert evidence.flip_bounds(values[:6], 0.01)[1] == np.inf
     assert evidence.fewest(0.01) == 7
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(("count", "level"), [(7, 1 / 128), (8, 0.01), (11, 0.05), (14, 0.0007)])
+def test_flip_bounds_are_those_that_bisection_finds(count: int, level: float, tied: bool) -> None:
+    values = np.random.default_rng(count).normal(0.3, 1.0, count)
+    values = np.round(values, 1) if tied else values
+
+    def bound(sign: float) -> float:
+        low, high = values.mean(), sign * np.max(sign * values) + sign
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            rejected = evidence.sign_flip(sign * (middle - values)) <= level
+            low, high = (low, middle) if rejected else (middle, high)
+        return float(high)
+
+    # The test counts ties up to 1e-12 of the sum of all magnitudes.
+    near = 2e-12 * np.abs(values).sum()
+    assert evidence.flip_bounds(values, level) == pytest.approx((bound(-1.0), bound(1.0)), abs=near)
+    means = [np.mean(s) for k in range(1, count + 1) for s in combinations(values, k)]
+    rank = int(level * 2**count)  # so many patterns may count against a centre, and none more
+    assert evidence.flip_bounds(values, level)[1] == pytest.approx(sorted(means)[-rank], rel=1e-12)
 
 
 def test_holm_is_the_textbooks() -> None:
@@ -159,6 +183,7 @@ def test_nothing_to_compare_is_no_pass() -> None:
     assert word(gone, "converged") == "passed"  # no worse than before, which was hopeless
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_as_alpha_says() -> None:
     alarms, figures = 0, ("information_error", "evaluations", "seconds")
     generator = np.random.default_rng(5)
@@ -174,7 +199,7 @@ def test_false_alarms_are_as_rare_as_alpha_says() -> None:
 @pytest.fixture(scope="module")
 def em(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("gate") / "em"
-    done = mixturebench("run", *PLAN, "--fitter", "em", "--out", str(out))
+    done = mixturebench("run", "--no-report", *PLAN, "--fitter", "em", "--out", str(out))
     assert done.returncode == 0, done.stderr
     return out
 
@@ -242,15 +267,17 @@ def test_an_incomplete_run_is_no_baseline(em: Path, tmp_path: Path) -> None:
 
 def test_a_planted_defect_is_caught_by_turns(tmp_path: Path) -> None:
     defect = next(d for d in DEFECTS if "E-steps" in d.name)
-    sound = plant(DEFECTS[0], "self.fitter.max_iterations", tmp_path / "sound")
-    assert "most = self.fitter.max_iterations\n" in (sound / defect.file).read_text()
     tree = plant(defect, "10", tmp_path / "tree")
     out = tmp_path / "run"
     done = mixturebench(
         "run", *PLAN, "--fitter", "em", "--against", str(tree), "--out", str(out), folder=tmp_path
     )
-    # The tree is the base here: today's em is better than it, which is no regression.
-    assert done.returncode in (0, 3), done.stderr
+    # The tree is the base here: today's em is better than it, which is no regression. Its time
+    # is measured with a clock, and alone may end inconclusive.
+    assert "Regressed" not in done.stdout
+    undecided = [line for line in done.stdout.splitlines() if "inconclusive" in line]
+    assert all(" time " in line for line in undecided[:-1])
+    assert done.returncode == (3 if undecided else 0), done.stderr
     base, new = (read(out / name)[0] for name in ("base", "new"))
     assert base["interleaved_with"] == new["interleaved_with"]
     assert Path(base["packages"]["fitters"]["file"]).is_relative_to(tree.resolve())
@@ -282,7 +309,7 @@ def test_every_defect_can_still_be_planted(tmp_path: Path) -> None:
 
 
 def test_the_check_has_data_sets_enough() -> None:
-    check = profiles()["check"]
+    check = PROFILES["check"]
     counted = len(check.fitters) * (len(METRICS) - 1)
     assert len(check.scenarios) * check.data_sets >= evidence.fewest(0.01 / counted)
 

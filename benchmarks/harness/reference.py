@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -99,7 +100,7 @@ def find_reference(
     found = _search(sample, components, floor, int(sample.digest()[:8], 16))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
+        beside = path.with_suffix(f".{os.getpid()}.part")  # another process may write it too
         beside.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
         beside.replace(path)
     return found

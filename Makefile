@@ -11,13 +11,26 @@ VERDICT ?=
 ASV = PIP_CONSTRAINT="$(abspath constraints.txt)" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv
 RANGE ?= --max-count=3 HEAD
 
-.PHONY: bench test lint check baseline asv asv-history asv-html clean
+# Processes that run tests, a file of tests each at a time.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: bench test test-slow test-all mutants lint check baseline asv asv-history asv-html clean
 
 bench: $(STAMP)  ## the quick profile: four fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
 
-test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the tests to run before each commit, in minutes
+	$(PYTEST) -m "not slow"
+
+test-slow: $(STAMP)  ## the rest: asv over commits, a cluster, the article, coverage studies, kills
+	$(PYTEST) -m slow
+
+test-all: test test-slow  ## all tests
+
+MUTANTS ?=
+mutants: $(STAMP)  ## plant defects one at a time: does a test fail on each? MUTANTS='--help' says how
+	$(BIN)/python -m tests.mutation $(MUTANTS)
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

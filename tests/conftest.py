@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
+from typer.testing import CliRunner
 
+from benchmarks.cli import app
+from benchmarks.harness.judgement import judge_folder
+from fitters.spec import fitters
+from fitters.starts import policies
 from scenarios.families import ExponentialFamily, Family, families, family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
+ROOT = Path(__file__).parent.parent
 # Three components of every family, none symmetric, one of them narrow.
 PARAMETERS: dict[str, list[list[float]]] = {
     "beta": [[2.0, 7.5], [0.6, 0.8], [45.0, 12.0]],
@@ -55,31 +65,125 @@ def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
     return Sample.of(mixture(name).sample(np.random.default_rng(seed), size), family(name))
 
 
+# pytest-xdist gives a file to one process. These take longest: begun last, they would end last.
+LONG = ("test_sampler", "test_survival", "test_run", "test_own_data", "test_reference", "test_gate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONG)))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session, the same for all of pytest-xdist's workers."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """References are searched for anew in a test session, never taken from the user's cache."""
+def own_caches(shared: Path) -> Iterator[None]:
+    """References are searched anew in each session; what compilers made stays for the next.
+
+    Neither is taken from the user's own caches, nor left there.
+    """
+    compiled = ROOT / ".pytest_cache" / "compiled"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MIXTUREBENCH_CACHE", str(tmp_path_factory.mktemp("references")))
+        patch.setenv("MIXTUREBENCH_CACHE", str(shared / "references"))
+        patch.setenv("PYTENSOR_FLAGS", f"base_compiledir={compiled / 'pytensor'}")
+        patch.setenv("NUMBA_CACHE_DIR", str(compiled / "numba"))
         yield
 
 
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def mixturebench(*arguments: str, folder: Path | None = None, site: Path | None = None) -> Done:
+    """The command line in this process, in ``folder``, with the packages in ``site`` installed.
+
+    Its workers are processes as ever. An exception that would be a traceback is raised here.
+    """
+    with contextlib.chdir(folder or Path.cwd()), installed(site):
+        result = CliRunner().invoke(app, list(arguments), prog_name="mixturebench")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def ran(folder: Path, *arguments: str, site: Path | None = None) -> pd.DataFrame:
+    """The scored trials of ``mixturebench run`` in ``folder``, without its report."""
+    done = mixturebench("run", "--no-report", "--out", str(folder), *arguments, site=site)
+    assert done.returncode == 0, done.stderr
+    with installed(site):
+        return judge_folder(folder).trials
+
+
 def command(*arguments: str) -> list[str]:
+    """The command line for a process of its own."""
     return [sys.executable, "-m", "benchmarks", *arguments]
 
 
-def mixturebench(
-    *arguments: str, folder: Path | None = None, site: Path | None = None, **variables: str
+def environment(site: Path | None = None) -> dict[str, str]:
+    """Variables for a process of its own that runs this tree, with the packages in ``site``."""
+    path = os.pathsep.join(str(place) for place in (ROOT, site) if place is not None)
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def process(
+    *arguments: str, folder: Path | None = None, site: Path | None = None, text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The real command line, in ``folder``, with the packages in ``site`` installed."""
-    own = {"PYTHONPATH": str(site)} if site is not None else {}
+    """The command line in a process of its own; ``text`` is its standard input."""
     return subprocess.run(
         command(*arguments),
-        env={**os.environ, **own, **variables},
+        env=environment(site),
         cwd=folder,
+        input=text,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def begin(*arguments: str, site: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, which a test may interrupt.
+
+    Under ``nohup ... &`` tests inherit an ignored SIGINT, and their children would too. Where
+    it is handled, a child begins with the default action.
+    """
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command(*arguments),
+            env=environment(site),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+
+
+@contextlib.contextmanager
+def installed(site: Path | None) -> Iterator[None]:
+    """Within it the packages in ``site`` are installed, for this process and those it starts."""
+    if site is None:
+        yield
+        return
+    known = (fitters, policies, families)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        patch.setenv("PYTHONPATH", str(site))
+        for registry in known:
+            registry.cache_clear()
+        yield
+    for registry in known:
+        registry.cache_clear()
 
 
 def install(package: Path, target: Path) -> Path:
@@ -88,6 +192,18 @@ def install(package: Path, target: Path) -> Path:
     pip += ["--no-build-isolation", "--no-index", "--target", str(target), str(package)]
     subprocess.run(pip, check=True, capture_output=True)
     return target
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package of hostile fitters is installed."""
+    return install(ROOT / "tests" / "hostile", tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tiny plug-in package is installed."""
+    return install(ROOT / "tests" / "plugin", tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture(params=sorted(PARAMETERS))

@@ -130,6 +130,8 @@ def test_quartiles_and_their_bootstrap() -> None:
     )
     (row,) = aggregates.spread_of(trials, "excess").to_dict("records")
     assert row["median"] == pytest.approx(np.median(trials["excess"]))
+    quartiles = np.quantile(trials["excess"], [0.25, 0.75])
+    assert [row["q25"], row["q75"]] == pytest.approx(quartiles)
     assert row["low"] < np.median(centres) < row["high"]
     # The median of 40 normals has standard error 1.25/√40 = .2: the interval is about .8 wide.
     assert 0.3 < row["high"] - row["low"] < 1.4
@@ -141,3 +143,10 @@ def test_coverage_counts_parameters_over_data_sets() -> None:
     )
     rows = aggregates.coverage(trials).set_index(["level", "parameter"])["held"].to_dict()
     assert rows == {(0.5, 0): 5, (0.5, 1): 10, (0.9, 0): 10, (0.9, 1): 9}
+    # Another fitter is counted by itself, in the order in which they come; restarts are not.
+    late = trials.assign(fitter="a", covered_50=[[False, False]] * 10)
+    again = trials.assign(restart=1, covered_50=[[False, False]] * 10)
+    both = aggregates.coverage(pd.concat([trials, again, late]))
+    assert both["fitter"].tolist() == 4 * ["f"] + 4 * ["a"]
+    assert both["held"].tolist() == [5, 10, 10, 9, 0, 0, 10, 9]
+    assert set(both["data_sets"]) == {10}

@@ -24,6 +24,8 @@ from benchmarks.harness.seeds import derive
 from fitters.starts import Start, policy
 from scenarios.scenario import load
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 FIGURES = ("failures_per_100", "excess", "information_error", "evaluations")
 SUITES = ("speed", "memory", "quality", "under_test")

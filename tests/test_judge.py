@@ -146,6 +146,26 @@ def test_failures_stay_in_the_denominator() -> None:
     assert (row["claims"], row["false_claims"]) == (2, 1)
 
 
+def test_the_cost_of_a_success_is_shared_by_all_and_infinite_without_one() -> None:
+    def rows(statuses: list[str], fitter: str) -> list[dict]:
+        blank = dict.fromkeys(
+            ["nll", "excess", "worst_relative_error", "hellinger", "information_error"], np.nan
+        )
+        return [
+            {"scenario": "s", "data_set": 0, "fitter": fitter, "start": "q", "status": status,
+             "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, "evaluations": 7.0,
+             "start_evaluations": 3.0, "claimed": None, **blank}
+            for status in statuses
+        ]  # fmt: skip
+
+    trials = rows(["converged", "converged", "local"], "f") + rows(["local", "error"], "g")
+    table = metrics.summarise(pd.DataFrame(trials)).set_index("fitter")
+    assert table.loc["f", "ert_seconds"] == (3 * 3.0 + 5.0) / 2
+    assert table.loc["f", "ert_evaluations"] == 3 * 10.0 / 2
+    assert table.loc["g", ["ert_seconds", "ert_evaluations"]].tolist() == [np.inf, np.inf]
+    assert table.loc["g", ["spent_seconds", "spent_evaluations"]].tolist() == [2 * 3.0 + 5.0, 20.0]
+
+
 def test_kl_of_two_normals_has_a_closed_form() -> None:
     (a, s), (b, t) = (0.3, 1.0), (1.0, 2.0)
     plain = [judge.Judged("normal", np.array([1.0]), np.array([p])) for p in ((a, s), (b, t))]

@@ -5,26 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from tests.conftest import install, mixturebench
-
-PLUGIN = Path(__file__).parent / "plugin"
+from tests.conftest import mixturebench, process, ran
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny plug-in package."""
-    return install(PLUGIN, tmp_path_factory.mktemp("site"))
-
-
-def test_plug_ins_are_listed(installed: Path) -> None:
+def test_plug_ins_are_listed(plugin: Path) -> None:
     for kind, name in [("fitters", "stays"), ("families", "kumaraswamy"), ("starts", "halves")]:
-        assert name in mixturebench("list", kind, site=installed).stdout
+        assert name in mixturebench("list", kind, site=plugin).stdout
+        assert name not in mixturebench("list", kind).stdout
+    # A process of its own finds them as this one does.
+    assert (
+        process("list", "starts", site=plugin).stdout
+        == mixturebench("list", "starts", site=plugin).stdout
+    )
 
 
-def test_the_contract_test_tells_good_from_bad(installed: Path) -> None:
-    good = mixturebench("check", "stays", site=installed)
+def test_the_contract_test_tells_good_from_bad(plugin: Path) -> None:
+    good = mixturebench("check", "stays", site=plugin)
     assert good.returncode == 0, good.stdout
     assert "stays keeps the contract" in good.stdout
     for spec, word in [
@@ -34,13 +31,13 @@ def test_the_contract_test_tells_good_from_bad(installed: Path) -> None:
         ("liar:how=nothing", "returned a str"),
         ("liar:how=prints", "it printed"),
     ]:
-        bad = mixturebench("check", spec, site=installed)
+        bad = mixturebench("check", spec, site=plugin)
         assert bad.returncode == 1
         assert "FAIL" in bad.stdout
         assert word in bad.stdout
 
 
-def test_a_run_survives_misbehaviour_and_names_it(installed: Path, tmp_path: Path) -> None:
+def test_a_run_survives_misbehaviour_and_names_it(plugin: Path, tmp_path: Path) -> None:
     expected = {
         "em": "converged",
         "raises": "error",
@@ -58,13 +55,7 @@ def test_a_run_survives_misbehaviour_and_names_it(installed: Path, tmp_path: Pat
         part for spec in (*expected, "stays", "liar:how=swapped") for part in ("--fitter", spec)
     ]
     out = tmp_path / "run"
-    done = mixturebench(
-        "run", "--scenario", "unequal", "--restarts", "2", "--out", str(out), *chosen,
-        site=installed,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert str(out / "report.html") in done.stdout
-    trials = pd.read_parquet(out / "trials.parquet")
+    trials = ran(out, "--scenario", "unequal", "--restarts", "2", *chosen, site=plugin)
     assert len(trials) == 2 * (len(expected) + 2)
     for spec, status in expected.items():
         rows = trials[trials["fitter"] == spec]
@@ -83,21 +74,18 @@ def test_a_run_survives_misbehaviour_and_names_it(installed: Path, tmp_path: Pat
     pd.testing.assert_frame_equal(stays, swapped, rtol=1e-9)
 
 
-def test_a_plug_in_family_is_fitted_and_judged(installed: Path, tmp_path: Path) -> None:
+def test_a_plug_in_family_is_fitted_and_judged(plugin: Path, tmp_path: Path) -> None:
     scenario = tmp_path / "mine.toml"
     scenario.write_text(
-        'title = "t"\nfamily = "kumaraswamy"\nn = 3000\n'
+        'title = "t"\nfamily = "kumaraswamy"\nn = 600\n'
         "[[components]]\nweight = 0.5\na = 2.0\nb = 12.0\n"
         "[[components]]\nweight = 0.5\na = 12.0\nb = 2.0\n"
     )
     out = tmp_path / "run"
-    done = mixturebench(
-        "run", "--scenario", str(scenario), "--fitter", "direct", "--fitter", "em",
-        "--start", "halves", "--restarts", "1", "--out", str(out),
-        site=installed,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    trials = pd.read_parquet(out / "trials.parquet").set_index("fitter")
+    trials = ran(
+        out, "--scenario", str(scenario), "--fitter", "direct", "--fitter", "em",
+        "--start", "halves", "--restarts", "1", site=plugin,
+    ).set_index("fitter")  # fmt: skip
     assert trials.loc["direct", "status"] == "converged"
     assert trials.loc["direct", "worst_relative_error"] < 0.2
     assert trials.loc["em", "status"] == "unsupported"

@@ -20,7 +20,7 @@ from benchmarks.harness.metrics import summarise
 from benchmarks.harness.problem import Problem
 from benchmarks.report.drawing import PALETTE, power_of_ten
 from benchmarks.report.estimates import Estimates, usual_jacobian, usual_values
-from benchmarks.report.tables import markdown_table
+from benchmarks.report.tables import Table, markdown_table
 from benchmarks.report.words import verdict
 from scenarios.scenario import build
 from tests.conftest import components, mixturebench
@@ -132,6 +132,11 @@ def test_markdown_and_csv_say_the_same(folder: Path) -> None:
 
 def test_a_cell_with_a_bar_stays_a_cell() -> None:
     assert markdown_table(["a", "b"], [["x|y", "1"]]).splitlines()[2] == "| x\\|y | 1 |"
+
+
+def test_numbers_have_four_digits() -> None:
+    table = Table.of_numbers("t", ["a", "b"], [[0.1234567, 1234567.0], [float("nan"), 2.0]])
+    assert table.markdown().splitlines()[2:] == ["| 0.1235 | 1.235e+06 |", "| nan | 2 |"]
 
 
 def test_the_page_is_whole_and_in_order(folder: Path) -> None:

@@ -1,4 +1,8 @@
-"""Runs that are attacked from within and killed from without, for real."""
+"""Runs that are attacked from within and killed from without, for real.
+
+What a lost worker or a torn journal makes of the records is tested byte by byte in
+``test_cell_progress`` and ``test_journal``; here real processes end.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +22,8 @@ import pytest
 
 from benchmarks.harness.journal import TORN, TRIALS, read
 from benchmarks.harness.plan import key_of
-from tests.conftest import command, install, mixturebench
+from tests.conftest import begin, command, environment, mixturebench, ran
 
-HOSTILE = Path(__file__).parent / "hostile"
 MARK = "MIXTUREBENCH_TEST_MARK"
 # What is measured with a clock, or on one machine: all else must be the same in every run.
 OF_THE_MOMENT = {
@@ -30,12 +32,27 @@ OF_THE_MOMENT = {
 }  # fmt: skip
 
 FITTERS = ("--scenario", "small", "--scenario", "unequal", "--fitter", "em", "--fitter", "direct")
+PLAN = (*FITTERS, "--restarts", "12", "--no-report")
+LONG_PLAN = (*FITTERS, "--restarts", "150", "--no-report")
+TOTAL = 2 * 2 * 12
 
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of hostile fitters, installed."""
-    return install(HOSTILE, tmp_path_factory.mktemp("site"))
+# How a fitter misbehaves: the outcome of its trials, and a word of their message.
+LOST = {
+    "sleeps": ("timeout", "--timeout 2 s"),
+    "allocates": ("memory", "--memory 700"),
+    "exits": ("crashed", "exit status 7"),
+    "ends": ("crashed", "SIGABRT"),
+    "segfaults": ("crashed", "SIGSEGV"),
+    "forks": ("timeout", "--timeout 2 s"),
+    "detaches": ("timeout", "--timeout 2 s"),
+}
+SURVIVED = {
+    "raises": ("error", "no space in my head"),
+    "interrupts": ("error", "KeyboardInterrupt"),
+    "garbage": ("error", "returned a dict"),
+    "prints": ("returned", ""),
+    "closes": ("returned", ""),
+}
 
 
 @pytest.fixture
@@ -47,7 +64,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def left_over(mark: str) -> list[str]:
-    """The processes with ``mark`` in their environment that still run."""
+    """The processes with ``mark`` in their environment that still run, this one excepted."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -62,59 +79,62 @@ def left_over(mark: str) -> list[str]:
 def figures(folder: Path) -> dict[tuple, dict]:
     """The records of a run by trial, without what is of the moment; each trial once."""
     _, records = read(folder)
-    told = {
+    kept = {
         key_of(r): {name: value for name, value in r.items() if name not in OF_THE_MOMENT}
         for r in records
     }
-    assert len(told) == len(records)
-    return told
+    assert len(kept) == len(records)
+    return kept
 
 
-def test_a_run_outlives_hostile_fitters(site: Path, tmp_path: Path, mark: str) -> None:
-    lost = {
-        "sleeps": ("timeout", "--timeout 3 s"),
-        "allocates": ("memory", "--memory 700"),
-        "exits": ("crashed", "exit status 7"),
-        "ends": ("crashed", "SIGABRT"),
-        "segfaults": ("crashed", "SIGSEGV"),
-        "forks": ("timeout", "--timeout 3 s"),
-        "detaches": ("timeout", "--timeout 3 s"),
-        "slow_setup": ("timeout", "being prepared"),
-    }
-    survived = {
-        "raises": ("error", "no space in my head"),
-        "interrupts": ("error", "KeyboardInterrupt"),
-        "garbage": ("error", "returned a dict"),
-        "prints": ("returned", ""),
-        "closes": ("returned", ""),
-    }
-    specs = [f"hostile:how={how}" for how in (*lost, *survived, "returns_twice")]
-    chosen = [part for spec in ("em", *specs) for part in ("--fitter", spec)]
-    out = tmp_path / "run"
-    done = mixturebench(
-        "run", "--scenario", "unequal", "--restarts", "4", "--timeout", "3", "--setup-timeout",
-        "8", "--memory", "700", "--out", str(out), *chosen,
-        site=site,
+def assert_outlived(
+    out: Path, site: Path, lost: dict[str, tuple[str, str]], restarts: int
+) -> pd.DataFrame:
+    """Run ``em`` and the hostile fitters; every trial is a row that says what happened.
+
+    Returns the scored trials.
+    """
+    hows = (*lost, *SURVIVED, "returns_twice")
+    chosen = [part for how in hows for part in ("--fitter", f"hostile:how={how}")]
+    trials = ran(
+        out, "--scenario", "unequal", "--restarts", str(restarts), "--timeout", "2",
+        "--setup-timeout", "8", "--memory", "700", "--fitter", "em", *chosen, site=site,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert left_over(mark) == []
-    trials = pd.read_parquet(out / "trials.parquet")
-    assert len(trials) == 4 * (1 + len(specs))
+    assert len(trials) == restarts * (1 + len(hows))
     by_fitter = dict(iter(trials.groupby("fitter")))
-    assert list(by_fitter["em"]["status"]) == ["converged"] * 4
-    outcomes = {key: r["outcome"] for key, r in figures(out).items()}
-    for how, (outcome, word) in (lost | survived).items():
+    assert list(by_fitter["em"]["status"]) == ["converged"] * restarts
+    records = figures(out)
+    for how, (outcome, word) in (lost | SURVIVED).items():
         spec = f"hostile:how={how}"
-        ours = [outcomes["unequal", 0, spec, "quantile", restart] for restart in range(4)]
-        fourth = "not_attempted" if how in lost else outcome
-        assert ours == [outcome] * 3 + [fourth], how
-        assert by_fitter[spec]["message"].iloc[0].count(word), how
-    # What a run had to endure is told, and so is what it cost.
-    assert by_fitter["hostile:how=sleeps"]["seconds"].iloc[0] > 3.0
-    assert "I've had enough" in by_fitter["hostile:how=ends"]["message"].iloc[0]
-    told = mixturebench("status", str(out), site=site).stdout
-    assert "3 × hostile:how=sleeps on unequal: timeout" in told
-    assert "1 × hostile:how=sleeps on unequal: not_attempted" in told
+        ours = [records["unequal", 0, spec, "quantile", r]["outcome"] for r in range(restarts)]
+        # After three losses in a row the rest is not attempted.
+        late = "not_attempted" if how in lost else outcome
+        assert ours == [outcome if r < 3 else late for r in range(restarts)], how
+        assert word in by_fitter[spec]["message"].iloc[0], how
+    # Two processes answer on one pipe: either answer is the worker's, or none is.
+    twice = [records["unequal", 0, "hostile:how=returns_twice", "quantile", r]["outcome"]
+             for r in range(restarts)]  # fmt: skip
+    assert set(twice) <= {"returned", "error", "not_attempted"}
+    return trials
+
+
+def test_a_run_outlives_hostile_fitters(hostile: Path, tmp_path: Path, mark: str) -> None:
+    assert_outlived(tmp_path / "run", hostile, LOST, restarts=1)
+    assert left_over(mark) == []
+
+
+@pytest.mark.slow
+def test_a_run_outlives_fitters_that_never_stop(hostile: Path, tmp_path: Path, mark: str) -> None:
+    lost = LOST | {"slow_setup": ("timeout", "being prepared")}
+    trials = assert_outlived(tmp_path / "run", hostile, lost, restarts=4)
+    assert left_over(mark) == []
+    # What a run had to endure is on record, and so is what it cost.
+    first = trials[trials["restart"] == 0].set_index("fitter")
+    assert first.loc["hostile:how=sleeps", "seconds"] > 2.0
+    assert "I've had enough" in first.loc["hostile:how=ends", "message"]
+    status = mixturebench("status", str(tmp_path / "run"), site=hostile).stdout
+    assert "3 × hostile:how=sleeps on unequal: timeout" in status
+    assert "1 × hostile:how=sleeps on unequal: not_attempted" in status
 
 
 def lines(out: Path) -> int:
@@ -126,132 +146,155 @@ class Session:
     """A run in a process of its own, to be ended from without."""
 
     def __init__(self, out: Path, *arguments: str, site: Path | None = None) -> None:
-        own = {"PYTHONPATH": str(site)} if site else {}
-        self.process = subprocess.Popen(
-            command("run", "--out", str(out), *arguments),
-            env={**os.environ, **own},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.out = out
+        self.process = begin("run", "--out", str(out), *arguments, site=site)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until the journal has ``count`` lines, or the run has ended."""
+        while self.process.poll() is None and lines(self.out) < count:
+            time.sleep(0.01)
 
     def send(self, number: int) -> tuple[float, str]:
-        """Send a signal; seconds until the end, and what it said."""
+        """Send a signal; seconds until the end, and what it printed."""
         began = time.monotonic()
         self.process.send_signal(number)
-        _, told = self.process.communicate(timeout=60)
-        return time.monotonic() - began, told
+        _, printed = self.process.communicate(timeout=60)
+        return time.monotonic() - began, printed
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run, one worker."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    done = mixturebench("run", *FITTERS, "--restarts", "150", "--workers", "1", "--out", str(out))
+    done = mixturebench("run", *PLAN, "--workers", "1", "--out", str(out))
     assert done.returncode == 0, done.stderr
+    assert f"mixturebench report {out}" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["run.json", TRIALS]  # and no report
     return out
 
 
 def test_two_workers_and_one_give_the_same_figures(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    done = mixturebench("run", *FITTERS, "--restarts", "150", "--workers", "2", "--out", str(out))
+    done = mixturebench("run", *PLAN, "--workers", "2", "--out", str(out))
     assert done.returncode == 0, done.stderr
+    assert len(figures(whole)) == TOTAL
     assert figures(out) == figures(whole)
+    for folder in (whole, out):
+        assert mixturebench("judge", str(folder)).returncode == 0
     one, two = (pd.read_parquet(folder / "trials.parquet") for folder in (whole, out))
     same = [name for name in one if name not in OF_THE_MOMENT]
     pd.testing.assert_frame_equal(one[same], two[same])
 
 
-def test_a_killed_run_goes_on_where_it_stood(whole: Path, tmp_path: Path, mark: str) -> None:
-    out, moments, grew = tmp_path / "run", random.Random(4), 0
-    total = len(figures(whole))
-    arguments = [*FITTERS, "--restarts", "150", "--workers", "2"]
-    for _ in range(30):
-        before = len(figures(out)) if (out / TRIALS).exists() else 0
-        session = Session(out, *arguments)
-        # At any moment: while it starts, or after so many trials, however fast this machine is.
-        # Nor is the judging of a run that is complete worth waiting for.
-        enough = min(before + moments.randrange(40), total)
-        while session.process.poll() is None and lines(out) < enough:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0.0, 0.3))
+def assert_goes_on(out: Path, plan: tuple[str, ...], moments: list[tuple[int, float]]) -> int:
+    """Kill a run at each of ``moments`` (new lines, seconds after them) and let it end.
+
+    Returns how many of the killed sessions added records.
+    """
+    grew = 0
+    for more, seconds in moments:
+        before = lines(out)
+        session = Session(out, *plan, "--workers", "2")
+        session.wait_for(before + more)
+        time.sleep(seconds)
         session.send(signal.SIGKILL)
-        grew += (len(figures(out)) if (out / TRIALS).exists() else 0) > before
-    assert grew >= 3  # the moments were such that there was something to lose
-    deadline = time.monotonic() + 5.0  # workers see that their supervisor is gone
+        grew += lines(out) > before
+    done = mixturebench("run", "--no-report", "--out", str(out))  # the plan is in the folder
+    assert done.returncode == 0, done.stderr
+    return grew
+
+
+def assert_all_gone(mark: str) -> None:
+    """Workers end by themselves when their supervisor is gone."""
+    deadline = time.monotonic() + 5.0
     while left_over(mark) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left_over(mark) == []
-    done = mixturebench("run", "--out", str(out))  # the plan is in the folder
+
+
+def test_a_killed_run_goes_on_where_it_stood(whole: Path, tmp_path: Path, mark: str) -> None:
+    # Before its first record, after it, in the middle, and between two fitters.
+    moments = [(0, 0.4), (1, 0.0), (9, 0.02), (6, 0.1)]
+    grew = assert_goes_on(tmp_path / "run", PLAN, moments)
+    assert grew >= 3
+    assert_all_gone(mark)
+    assert figures(tmp_path / "run") == figures(whole)
+
+
+@pytest.mark.slow
+def test_a_run_outlives_a_storm_of_kills(tmp_path: Path, mark: str) -> None:
+    done = mixturebench("run", *LONG_PLAN, "--workers", "1", "--out", str(tmp_path / "whole"))
     assert done.returncode == 0, done.stderr
-    assert figures(out) == figures(whole)
+    draw = random.Random(4)
+    moments = [(draw.randrange(40), draw.uniform(0.0, 0.3)) for _ in range(30)]
+    grew = assert_goes_on(tmp_path / "run", LONG_PLAN, moments)
+    assert grew >= 10  # the moments were such that there was something to lose
+    assert_all_gone(mark)
+    assert figures(tmp_path / "run") == figures(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_is_quick_and_says_how_to_go_on(
-    site: Path, tmp_path: Path, mark: str, number: int
+    hostile: Path, tmp_path: Path, mark: str, number: int
 ) -> None:
     out = tmp_path / "run"
-    session = Session(
-        out, "--scenario", "small", "--fitter", "em", "--fitter", "hostile:how=forks", site=site
-    )
-    while not (out / TRIALS).exists() or len(read(out)[1]) < 10:
-        assert session.process.poll() is None
-        time.sleep(0.1)
-    assert "running, 10 of 20 trials" in mixturebench("status", str(out), site=site).stdout
-    elapsed, told = session.send(number)
+    plan = ("--scenario", "small", "--fitter", "em", "--fitter", "hostile:how=forks")
+    session = Session(out, *plan, site=hostile)
+    session.wait_for(10)
+    assert "running, 10 of 20 trials" in mixturebench("status", str(out), site=hostile).stdout
+    elapsed, printed = session.send(number)
     assert session.process.returncode == 130
     assert elapsed < 2.0  # what is promised to people, who are waiting
     assert left_over(mark) == []
-    assert "10 of 20 trials are safe" in told
-    assert f"mixturebench run --out {out}" in told
-    told = mixturebench("status", str(out), site=site).stdout
-    assert "interrupted, 10 of 20 trials" in told
-    assert f"mixturebench run --out {out}" in told
+    assert "10 of 20 trials are safe" in printed
+    assert f"mixturebench run --out {out}" in printed
+    status = mixturebench("status", str(out), site=hostile).stdout
+    assert "interrupted, 10 of 20 trials" in status
+    assert f"mixturebench run --out {out}" in status
 
 
-def test_losses_in_a_row_are_counted_across_sessions(site: Path, tmp_path: Path) -> None:
+def test_losses_in_a_row_are_counted_across_sessions(hostile: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    arguments = ("--scenario", "small", "--fitter", "hostile:how=exits", "--restarts", "5")
-    done = mixturebench("run", *arguments, "--out", str(out), site=site)
+    plan = ("--scenario", "small", "--fitter", "hostile:how=exits", "--restarts", "5")
+    done = mixturebench("run", *plan, "--no-report", "--out", str(out), site=hostile)
     assert done.returncode == 0, done.stderr
     expected = figures(out)
-    lines = (out / TRIALS).read_bytes().splitlines(keepends=True)
-    (out / TRIALS).write_bytes(b"".join(lines[:2]))
-    assert mixturebench("run", "--out", str(out), site=site).returncode == 0
+    assert [r["outcome"] for r in expected.values()] == ["crashed"] * 3 + ["not_attempted"] * 2
+    content = (out / TRIALS).read_bytes().splitlines(keepends=True)
+    (out / TRIALS).write_bytes(b"".join(content[:2]))
+    done = mixturebench("run", "--no-report", "--out", str(out), site=hostile)
+    assert done.returncode == 0, done.stderr
     assert figures(out) == expected
 
 
 @pytest.fixture
-def run(whole: Path, tmp_path: Path) -> Iterator[Path]:
+def run(whole: Path, tmp_path: Path) -> Path:
     """A copy of the uninterrupted run, to do things to."""
-    yield shutil.copytree(whole, tmp_path / "copy")
+    return shutil.copytree(whole, tmp_path / "copy")
 
 
-def test_a_torn_last_line_is_set_aside(whole: Path, run: Path) -> None:
+def test_a_torn_last_line_is_set_aside_and_its_trial_done_again(whole: Path, run: Path) -> None:
     content = (run / TRIALS).read_bytes()
     (run / TRIALS).write_bytes(content[:-40])
-    assert len(read(run)[1]) == len(read(whole)[1]) - 1  # readable as it is
-    assert mixturebench("run", "--out", str(run)).returncode == 0
+    assert mixturebench("run", "--no-report", "--out", str(run)).returncode == 0
     assert figures(run) == figures(whole)
     assert (run / TORN).read_bytes().strip() == content.splitlines()[-1][:-39].strip()
 
 
-def test_a_damaged_line_is_named(run: Path) -> None:
-    lines = (run / TRIALS).read_bytes().splitlines(keepends=True)
-    lines[6] = lines[6].replace(b'"returned"', b'"Returned"')
-    (run / TRIALS).write_bytes(b"".join(lines))
-    for arguments in (["report", str(run)], ["run", "--out", str(run)]):
-        done = mixturebench(*arguments)
-        assert done.returncode == 2
-        assert "line 7" in done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", [["report"], ["run", "--out"], ["status"]])
+def test_a_damaged_line_is_named(run: Path, arguments: list[str]) -> None:
+    content = (run / TRIALS).read_bytes().splitlines(keepends=True)
+    content[6] = content[6].replace(b'"returned"', b'"Returned"')
+    (run / TRIALS).write_bytes(b"".join(content))
+    done = mixturebench(*arguments, str(run))
+    assert done.returncode == 2
+    assert "line 7" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["--restarts", "140"], "restarts em 150, not 140"),
+        (["--restarts", "11"], "restarts em 12, not 11"),
         (["--seed", "3"], "seed 0, not 3"),
         (["--fitter", "gradient"], "fitters em, direct, not em, direct, gradient"),
         (["--timeout", "5"], "timeout 600"),
@@ -263,7 +306,7 @@ def test_another_plan_is_refused_naming_what_differs(
     whole: Path, arguments: list[str], word: str
 ) -> None:
     before = (whole / TRIALS).read_bytes()
-    done = mixturebench("run", "--restarts", "150", *FITTERS, *arguments, "--out", str(whole))
+    done = mixturebench("run", *PLAN, *arguments, "--out", str(whole))
     assert done.returncode == 2
     assert word in done.stderr
     assert (whole / TRIALS).read_bytes() == before
@@ -275,24 +318,23 @@ def test_changed_data_are_not_mixed_with_old(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
         'title = "t"\nfamily = "normal"\n[data]\nfile = "x.csv"\ncomponents = 2\n'
     )
-    arguments = ("--scenario", "mine.toml", "--fitter", "em", "--out", "run")
+    arguments = ("--scenario", "mine.toml", "--fitter", "em", "--no-report", "--out", "run")
     assert mixturebench("run", *arguments, folder=tmp_path).returncode == 0
-    lines = (tmp_path / "run" / TRIALS).read_bytes().splitlines(keepends=True)
-    (tmp_path / "run" / TRIALS).write_bytes(b"".join(lines[:3]))
+    content = (tmp_path / "run" / TRIALS).read_bytes().splitlines(keepends=True)
+    (tmp_path / "run" / TRIALS).write_bytes(b"".join(content[:3]))
     data.write_text(data.read_text() + "\n3.5")
     done = mixturebench("run", *arguments, folder=tmp_path)
     assert done.returncode == 2
     assert "its data have changed" in done.stderr
 
 
-def test_two_processes_do_not_write_one_journal(site: Path, tmp_path: Path) -> None:
+def test_two_processes_do_not_write_one_journal(hostile: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    arguments = ("--scenario", "small", "--fitter", "hostile:how=sleeps")
-    session = Session(out, *arguments, site=site)
+    session = Session(out, "--scenario", "small", "--fitter", "hostile:how=sleeps", site=hostile)
     while not (out / TRIALS).exists():
-        time.sleep(0.1)
+        time.sleep(0.05)
     time.sleep(0.3)
-    done = mixturebench("run", "--out", str(out), site=site)
+    done = mixturebench("run", "--out", str(out), site=hostile)
     session.send(signal.SIGINT)
     assert done.returncode == 2
     assert "another process is carrying out the run" in done.stderr
@@ -300,30 +342,29 @@ def test_two_processes_do_not_write_one_journal(site: Path, tmp_path: Path) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="user namespaces mount the small disk")
 def test_a_full_disk_is_said_and_nothing_is_lost(whole: Path, tmp_path: Path) -> None:
-    # In a namespace of its own: a disk of 300 kB, most of it taken.
+    # In a namespace of its own: a disk of 160 kB, most of it taken.
     disk, copies = tmp_path / "disk", tmp_path / "copies"
     disk.mkdir()
     copies.mkdir()
-    first = " ".join(
-        command("run", *FITTERS, "--restarts", "150", "--workers", "2", "--out", f"{disk}/run")
-    )
+    first = " ".join(command("run", *PLAN, "--workers", "2", "--out", f"{disk}/run"))
+    again = " ".join(command("run", "--no-report", "--out", f"{disk}/run"))
     script = f"""
-        mount -t tmpfs -o size=300k none {disk} || exit 99
-        head -c 150000 /dev/zero > {disk}/filler
-        {first} 2> {copies}/told; echo $? > {copies}/status
+        mount -t tmpfs -o size=160k none {disk} || exit 99
+        head -c 100000 /dev/zero > {disk}/filler
+        {first} 2> {copies}/said; echo $? > {copies}/status
         cp {disk}/run/{TRIALS} {copies}/
         mount -o remount,size=100m {disk}
-        {" ".join(command("run", "--out", f"{disk}/run"))} && cp -r {disk}/run {copies}/
+        {again} && cp -r {disk}/run {copies}/
     """
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
-    subprocess.run(namespace, check=True, stdout=subprocess.DEVNULL)
-    told = (copies / "told").read_text()
-    assert (copies / "status").read_text().strip() == "2", told
-    assert "Traceback" not in told
-    assert "No space left on device" in told
-    assert "make room" in told
-    assert f"to go on: mixturebench run --out {disk}/run" in told
+    subprocess.run(namespace, check=True, stdout=subprocess.DEVNULL, env=environment())
+    said = (copies / "said").read_text()
+    assert (copies / "status").read_text().strip() == "2", said
+    assert "Traceback" not in said
+    assert "No space left on device" in said
+    assert "make room" in said
+    assert f"to go on: mixturebench run --out {disk}/run" in said
     content = (copies / TRIALS).read_bytes()
     assert content.endswith(b"\n")
-    assert 0 < content.count(b"\n") < len(figures(whole))
+    assert 0 < content.count(b"\n") < TOTAL
     assert figures(copies / "run") == figures(whole)

@@ -150,6 +150,7 @@ class Bench:
                     raise ValueError(f"fit_many returned {len(fits)} fits from {size} starts")
             outcomes = [_returned(fit) if isinstance(fit, Fit) else _garbage(fit) for fit in fits]
         except BaseException as error:
+            fits = [None] * size
             outcomes = [{"outcome": "error", "message": _told("", error)} for _ in starts]
         cost = {
             "batch": size,

@@ -1,0 +1,1 @@
+"""Mutation testing: defects planted one at a time, each of which a test must notice."""

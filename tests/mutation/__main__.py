@@ -1,0 +1,240 @@
+"""Plant defects one at a time and see whether the tests notice: ``python -m tests.mutation``.
+
+All named defects (``named.py``) and 100 drawn ones (``drawn.py``) by default; ``--list`` shows
+them, ``--sample N`` runs N of them, ``--only NAME`` those whose name matches. Exit status: 0; 1
+if a named one survives, or fewer than 85 % of the drawn ones are killed; 2 if the tests fail
+without any defect, or a table of tests is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tests.mutation.drawn import drawn
+from tests.mutation.mutants import Drawn, Mutant, MutantError
+from tests.mutation.named import NAMED
+from tests.mutation.sandbox import KILLED, SURVIVED, UNUSABLE, Outcome, Sandbox
+
+ROOT = Path(__file__).parents[2]
+LEAST_SHARE = 0.85
+"""Of the drawn mutants that must be killed; the rest may change nothing that matters."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A mutant applied to today's source."""
+
+    name: str
+    kind: str
+    file: str
+    line: int
+    before: str
+    after: str
+    content: str
+    tests: tuple[str, ...]
+
+    @classmethod
+    def of(cls, mutant: Mutant | Drawn) -> Planned:
+        """Raises ``MutantError`` if it doesn't apply."""
+        path = ROOT / mutant.file
+        if not path.is_file():
+            raise MutantError(f"mutant {mutant.name!r}: there is no file {mutant.file}")
+        source = path.read_text(encoding="utf-8")
+        edit = mutant.edit(source)
+        kind = "named" if isinstance(mutant, Mutant) else "drawn"
+        place = (mutant.file, edit.line(source), *edit.diff(source))
+        return cls(mutant.name, kind, *place, edit.applied(source), mutant.tests)
+
+    @property
+    def where(self) -> str:
+        """The file and the line."""
+        return f"{self.file}:{self.line}"
+
+
+Results = list[tuple[Planned, Outcome]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for."""
+    options = _options(arguments)
+    try:
+        planned = _chosen(options)
+    except MutantError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.list:
+        for each in planned:
+            print(f"{each.name}  {each.where}\n{_diff(each)}")
+        return 0
+    with _interruptible(), tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        try:
+            results = _run(planned, Path(folder), options)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+    if results is None:
+        return 2
+    text, status = summary(results)
+    print(text)
+    if options.report:
+        options.report.write_text(_markdown(results), encoding="utf-8")
+    return status
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--named", action="store_true", help="the named defects")
+    parser.add_argument("--drawn", type=int, metavar="N", help="so many drawn ones")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="decides which")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many of these, by the seed")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only these; with * and ?")
+    parser.add_argument("--list", action="store_true", help="show them, and run nothing")
+    parser.add_argument("--workers", type=int, default=2, help="how many run at once")
+    parser.add_argument("--timeout", type=float, default=180.0, help="seconds for one")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="a Markdown table")
+    return parser.parse_args(arguments)
+
+
+def _chosen(options: argparse.Namespace) -> list[Planned]:
+    both = not options.named and options.drawn is None
+    chosen: list[Mutant | Drawn] = [*NAMED] if options.named or both else []
+    chosen += drawn(ROOT, options.seed, 100 if both else options.drawn or 0)
+    if options.only:
+        chosen = [m for m in chosen if any(fnmatchcase(m.name, name) for name in options.only)]
+        if not chosen:
+            raise MutantError(f"no mutant is called {' or '.join(options.only)}: try --list")
+    if options.sample is not None and options.sample < len(chosen):
+        chosen = random.Random(options.seed).sample(chosen, options.sample)
+    return [Planned.of(mutant) for mutant in chosen]
+
+
+def _run(planned: list[Planned], folder: Path, options: argparse.Namespace) -> Results | None:
+    """The outcome of every mutant; None if the tests are of no use to tell."""
+    with _sandboxes(folder, options) as in_turn:
+        needed = _by_file(planned)
+        jobs = [lambda box, ids=ids: box.run(ids) for ids in needed.values()]
+        for index, outcome in in_turn(jobs):
+            if outcome.word != SURVIVED:
+                where = list(needed)[index]
+                print(f"without any defect {where} fails: {outcome.by}", file=sys.stderr)
+                return None
+        jobs = [lambda box, m=m: box.run_mutated(m.file, m.content, m.tests) for m in planned]
+        results = {}
+        for index, outcome in in_turn(jobs):
+            results[index] = (planned[index], outcome)
+            print(_line(*results[index]), flush=True)
+    return [results[index] for index in sorted(results)]
+
+
+def _by_file(planned: list[Planned]) -> dict[str, tuple[str, ...]]:
+    """The tests that are needed of each file: the whole file, or ids in it."""
+    needed: dict[str, dict[str, None]] = {}
+    for test in dict.fromkeys(test for each in planned for test in each.tests):
+        needed.setdefault(test.partition("::")[0], {})[test] = None
+    return {file: (file,) if file in ids else tuple(ids) for file, ids in needed.items()}
+
+
+Job = Callable[[Sandbox], Outcome]
+InTurn = Callable[[Sequence[Job]], Iterator[tuple[int, Outcome]]]
+
+
+@contextmanager
+def _sandboxes(folder: Path, options: argparse.Namespace) -> Iterator[InTurn]:
+    """A function that runs jobs in as many sandboxes as there are workers, as they end."""
+    idle: queue.SimpleQueue[Sandbox] = queue.SimpleQueue()
+    boxes = [Sandbox(ROOT, folder / str(i), options.timeout) for i in range(options.workers)]
+    for box in boxes:
+        idle.put(box)
+
+    def run(job: Job) -> Outcome:
+        box = idle.get()
+        try:
+            return job(box)
+        finally:
+            idle.put(box)
+
+    with ThreadPoolExecutor(options.workers) as pool:
+
+        def in_turn(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
+            places: dict[Future[Outcome], int] = {
+                pool.submit(run, j): i for i, j in enumerate(jobs)
+            }
+            for future in as_completed(places):
+                yield places[future], future.result()
+
+        try:
+            yield in_turn
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for box in boxes:
+                box.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within it a request to terminate is an interruption, so that nothing is left at work."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def summary(results: Results) -> tuple[str, int]:
+    """What to say at the end, and the exit status."""
+    lines, status = [""], 0
+    for kind, least in (("named", 1.0), ("drawn", LEAST_SHARE)):
+        outcomes = [outcome for each, outcome in results if each.kind == kind]
+        if outcomes:
+            killed = sum(outcome.word == KILLED for outcome in outcomes)
+            share = killed / len(outcomes)
+            lines.append(f"{kind}: {killed}/{len(outcomes)} killed ({share:.0%})")
+            status = max(status, share < least)
+    for each, outcome in results:
+        if outcome.word != KILLED:
+            lines.append(f"{outcome.word} {each.name}  {each.where} {outcome.by}\n{_diff(each)}")
+        if outcome.word == UNUSABLE:
+            status = 2
+    return "\n".join(lines), status
+
+
+def _line(each: Planned, outcome: Outcome) -> str:
+    by = outcome.by.partition("\n")[0]
+    return f"{outcome.word:8}  {each.name}  {each.where}  {by}  {outcome.seconds:.1f} s"
+
+
+def _diff(each: Planned) -> str:
+    return f"  - {each.before}\n  + {each.after}"
+
+
+def _markdown(results: Results) -> str:
+    lines = [
+        "| mutant | where | change | outcome | by | s |",
+        "| --- | --- | --- | --- | --- | ---: |",
+    ]
+    for each, outcome in results:
+        change = f"`{each.before}` → `{each.after}`"
+        by = outcome.by.partition("\n")[0]
+        cells = (each.name, each.where, change, outcome.word, by, f"{outcome.seconds:.1f}")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

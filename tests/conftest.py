@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+# Before numpy is imported, and for the processes that pytest-xdist starts: two processes whose
+# linear algebra has two threads each spend most of their time waiting for one another.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 import numpy as np
 import pandas as pd
 import pytest

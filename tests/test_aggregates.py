@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmarks.harness import aggregates
+from benchmarks.harness import aggregates, metrics
 
 
 def trial(**told: object) -> dict:
@@ -150,3 +150,53 @@ def test_coverage_counts_parameters_over_data_sets() -> None:
     assert both["fitter"].tolist() == 4 * ["f"] + 4 * ["a"]
     assert both["held"].tolist() == [5, 10, 10, 9, 0, 0, 10, 9]
     assert set(both["data_sets"]) == {10}
+
+
+def test_a_summary_row_is_formatted_for_people() -> None:
+    row = pd.Series({
+        "fitter": "f", "start": "q", "converged": 1, "restarts": 4, "rate": 0.25, "rate_low": 0.05,
+        "rate_high": 0.7, "close": 2, "nll": -0.123456, "excess": 1e-9, "parameter_error": np.nan,
+        "information_error": 1.2345, "hellinger": 0.01, "seconds": 0.0123, "setup_seconds": 150.0,
+        "evaluations": 12345.6, "spent_seconds": 9.0, "ert_seconds": 9.0, "claims": 0,
+        "false_claims": 0, "others": "2 local",
+    })  # fmt: skip
+    found = metrics.display(row)
+    assert list(found.values()) == [
+        "f", "q", "1/4", "25% [5%–70%]", "2/4", "-0.12346", "0", "–", "1.23", "0.0100", "12.3 ms",
+        "2.5 min", "12,346", "9 s", "–", "2 local",
+    ]  # fmt: skip
+    row["converged"], row["claims"], row["evaluations"], row["excess"] = 0, 3, 2.34, 0.25
+    none = metrics.display(row)
+    assert (none["cost"], none["claims"], none["passes"], none["excess"]) == (
+        "> 9 s",
+        "0/3",
+        "2.3",
+        "0.25",
+    )
+    assert [metrics.duration(s) for s in (np.nan, 5e-4, 1e-3, 1.0, 119.0, 120.0)] == [
+        "–", "500 µs", "1 ms", "1 s", "119 s", "2.0 min",
+    ]  # fmt: skip
+
+
+def test_summaries_are_ranked_and_count_passes() -> None:
+    found = dict.fromkeys(["worst_relative_error", "hellinger", "information_error"], np.nan)
+    found |= {"start_seconds": 1.0, "setup_seconds": 5.0, "start_evaluations": 3.0}
+    cases = {"slow": ["converged"] * 2, "fast": ["converged"] * 2, "bad": ["converged", "local"]}
+    trials = pd.DataFrame(
+        [trial(fitter=f, restart=r, status=s, seconds=9.0 if f == "slow" else 2.0, **found)
+         for f, of in cases.items() for r, s in enumerate(of)]
+    )  # fmt: skip
+    rows = metrics.summarise(trials).to_dict("records")
+    assert [row["fitter"] for row in rows] == ["fast", "slow", "bad"]
+    assert [row["ert_seconds"] for row in rows] == [5.5, 12.5, 11.0]
+    assert [row["ert_evaluations"] for row in rows] == [13.0, 13.0, 26.0]
+    assert rows[2]["false_claims"] == 1
+
+
+def test_two_data_sets_are_enough_for_an_interval_over_data_sets() -> None:
+    rows = [trial(data_set=d, restart=r, status="converged" if d else "local")
+            for d in (0, 1) for r in range(50)]  # fmt: skip
+    # Of two data sets, one solved and one not: their mean may be anything from 0 to 1.
+    assert metrics.rate_interval(pd.DataFrame(rows)) == (0.0, 1.0)
+    alike = [trial(data_set=d, restart=r) for d in (0, 1) for r in range(50)]
+    assert metrics.rate_interval(pd.DataFrame(alike)) == metrics.wilson(100, 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from benchmarks.harness import judge
 from benchmarks.harness.accuracy import coverage_of, errors_of
 from benchmarks.harness.ascent import ascend
 from benchmarks.harness.directional import directional_supremum
-from benchmarks.harness.judgement import FACTS, FIGURES, judge_data_set
-from benchmarks.harness.problem import Problem
+from benchmarks.harness.judgement import FACTS, FIGURES, check_drawn, judge_data_set
+from benchmarks.harness.problem import Problem, worst_standard_error
 from benchmarks.harness.reference import Reference, fault, find_reference
+from scenarios.errors import UserError
 from scenarios.families import family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
-from scenarios.scenario import load
+from scenarios.scenario import build, load
 
 FITTED = [[1.8, 9.5], [11.0, 3.2]]
 
@@ -181,12 +183,75 @@ def test_intervals_are_those_of_the_aligned_labels(unequal: Problem) -> None:
     assert found["covered_90"] == [True, True, False, True, True]
 
 
-def test_labels_are_aligned_by_their_places_where_there_are_many() -> None:
-    means = np.arange(9.0)
-    many = judge.Judged("normal", np.full(9, 1 / 9), np.column_stack([means, np.full(9, 0.2)]))
-    order = np.random.default_rng(0).permutation(9).tolist()
-    found = many.permuted(order).permuted(judge.alignment(many.permuted(order), many, None))
-    assert_allclose(found.parameters, many.parameters)
+def test_errors_of_a_location_are_in_spreads() -> None:
+    problem = Problem.of(load("normal_bimodal"), 0, seed=0)
+    truth = problem.truth
+    rows = truth.parameters + np.array([[0.01, 0.0], [0.0, 0.0]])
+    found = errors_of(judge.Judged("normal", truth.weights, rows), problem)
+    assert found["worst_relative_error"] == pytest.approx(0.01 / truth.spreads()[0])
+
+
+def test_data_that_were_drawn_otherwise_are_refused(unequal: Problem) -> None:
+    problem, digest = unequal, unequal.sample.digest()
+    check_drawn(problem, [{"data_digest": digest}, {}])
+    with pytest.raises(UserError, match="digests differ"):
+        check_drawn(problem, [{"data_digest": digest}, {"data_digest": "other"}])
+
+
+def test_many_components_are_aligned_by_place_and_spread() -> None:
+    rows = np.array([[float(k // 2), 0.1 if k % 2 else 0.8] for k in range(8)])  # pairs of one mean
+    truth = judge.Judged("normal", np.full(8, 1 / 8), rows)
+    order = np.random.default_rng(0).permutation(8)
+    found = truth.permuted(order.tolist())
+    aligned = found.permuted(judge.alignment(found, truth, truth.information))
+    assert_allclose(aligned.parameters, rows)
+    three = truth.permuted([0, 3, 4])
+    three = judge.Judged("normal", np.full(3, 1 / 3), three.parameters)
+    assert judge.alignment(three.permuted([1, 2, 0]), three, None) == (2, 0, 1)
+
+
+def test_a_truth_of_equal_components_has_no_standard_error() -> None:
+    same = judge.Judged("beta", np.array([0.5, 0.5]), np.array([[2.0, 3.0], [2.0, 3.0]]))
+    assert worst_standard_error(same, 1000) > 1e3
+
+
+def test_a_fit_that_cannot_have_made_the_data_is_invalid() -> None:
+    scenario = load("normal_bimodal")
+    content = {**scenario.content, "spread_floor": 0.0}
+    problem = Problem.of(build(scenario.name, content, Path()), 0, seed=0)
+    reference = find_reference(problem.sample, 2, 0.02)
+    narrow = [[-1.0, 1e-200], [1.0, 1e-200]]
+    (row,), _ = judge_data_set([record(weights=[0.5, 0.5], parameters=narrow)], problem, reference)
+    assert row["status"] == "invalid"
+    assert "likelihood of the data is zero" in row["message"]
+
+
+def test_a_posterior_is_judged_by_its_chains_and_a_mean_is_none(
+    unequal: Problem, reference: Reference
+) -> None:
+    fit = {"weights": reference.weights, "parameters": reference.parameters}
+    good = {"r_hat": 1.004, "ess": 900.0, "divergences": 2}
+    cases = [good, good | {"r_hat": None}, good | {"ess": 50.0}]
+    rows, _ = judge_data_set([record(posterior=each, **fit) for each in cases], unequal, reference)
+    assert [row["status"] for row in rows] == ["converged", "basin", "basin"]
+    assert [row["divergences"] for row in rows] == [2.0] * 3
+    assert np.isnan(rows[1]["r_hat"])
+
+
+def test_a_spike_does_not_take_the_references_place_however_good(
+    unequal: Problem, reference: Reference
+) -> None:
+    # A component on three observations: it is stationary, and likelier than the reference.
+    x = np.sort(unequal.observations)
+    at = float(x[1000:1003].mean())
+    total = at * (1.0 - at) / x[1000:1003].var() - 1.0
+    spike = [[1.9, 5.5], [at * total, (1.0 - at) * total]]
+    (row,), notes = judge_data_set(
+        [record(weights=[0.998, 0.002], parameters=spike)], unequal, reference
+    )
+    assert row["status"] == "spurious"
+    assert notes == []
+    assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000)
 
 
 def test_a_ridge_is_no_reference(unequal: Problem, reference: Reference) -> None:

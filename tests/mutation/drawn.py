@@ -19,7 +19,7 @@ def _of(file: str, names: str) -> tuple[str, ...]:
 
 
 JUDGE = ("tests/test_judge.py", "tests/test_judgement.py")
-AGGREGATES, STATUS = ("tests/test_aggregates.py",), ("tests/test_status.py",)
+AGGREGATES, FACTS = ("tests/test_aggregates.py",), ("tests/test_facts.py",)
 JOURNAL, PROGRESS = ("tests/test_journal.py",), ("tests/test_cell_progress.py",)
 PROPERTIES = ("tests/test_properties.py",)
 REFERENCE = _of(
@@ -33,7 +33,8 @@ EVIDENCE = _of(
     "bounds_of_a_loss_are_missed_as_often_as_they_say "
     "sign_flips_are_scipys drawn_sign_flips_are_near_the_exact_ones "
     "flip_bounds_are_where_the_test_turns flip_bounds_are_those_that_bisection_finds "
-    "holm_is_the_textbooks",
+    "bounds_of_agreeing_pairs_are_corrected_for_continuity holm_is_the_textbooks "
+    "the_least_shift_is_found_with_the_power_that_it_states",
 )
 VERDICT = _of(
     "gate",
@@ -42,6 +43,8 @@ VERDICT = _of(
     "few_data_sets_end_inconclusive_and_say_what_would_settle_it "
     "failures_count_where_the_figures_of_what_is_left_are_fine nothing_to_compare_is_no_pass "
     "a_rate_is_bounded_by_what_became_of_the_pairs_on_both_sides "
+    "an_inconclusive_verdict_says_how_much_would_settle_it "
+    "times_that_did_not_run_by_turns_are_advisory "
     "verdicts_keep_their_order_in_every_form",
 )
 BASELINE = _of(
@@ -68,20 +71,20 @@ INTERRUPTED = _of("survival", "an_interruption_is_quick_and_says_how_to_go_on")
 TESTS = {
     "benchmarks/harness/judge.py": (*JUDGE, *REFERENCE),
     "benchmarks/harness/judgement.py": (*JUDGE, *REFERENCE, *JUDGED),
-    "benchmarks/harness/metrics.py": (*JUDGE, *REPORT),
+    "benchmarks/harness/metrics.py": (*AGGREGATES, *JUDGE, *REPORT),
     "benchmarks/harness/aggregates.py": AGGREGATES,
     "benchmarks/harness/accuracy.py": JUDGE,
     "benchmarks/harness/problem.py": (*JUDGE, *REFERENCE, *JUDGED),
     "benchmarks/harness/evidence.py": (*EVIDENCE, *VERDICT, *AGGREGATES),
-    "benchmarks/harness/status.py": (*STATUS, *INTERRUPTED),
+    "benchmarks/harness/status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/harness/journal.py": (*JOURNAL, *PROPERTIES),
-    "benchmarks/harness/plan.py": (*PROGRESS, *STATUS, *PROPERTIES, *WRONG, *RESUMED),
+    "benchmarks/harness/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
     "benchmarks/harness/seeds.py": PROPERTIES,
-    "benchmarks/harness/run.py": (*STATUS, *WRONG, *RESUMED),
+    "benchmarks/harness/run.py": (*FACTS, *WRONG, *RESUMED),
     "benchmarks/harness/cell_progress.py": PROGRESS,
-    "benchmarks/gate/pairs.py": (*PAIRS, *BASELINE),
+    "benchmarks/gate/pairs.py": (*FACTS, *PAIRS),
     "benchmarks/gate/verdict.py": VERDICT,
-    "benchmarks/gate/baseline.py": BASELINE,
+    "benchmarks/gate/baseline.py": (*FACTS, *BASELINE),
 }
 """The tests that must kill a module's mutants, the fastest first."""
 

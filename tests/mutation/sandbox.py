@@ -120,6 +120,8 @@ class Sandbox:
             **os.environ,
             "PYTHONPATH": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",  # two copies at once, on as many cores
+            "OPENBLAS_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",
             "MIXTUREBENCH_CACHE": f"{scratch}/references",
             "HYPOTHESIS_STORAGE_DIRECTORY": f"{scratch}/hypothesis",

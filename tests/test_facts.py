@@ -1,0 +1,267 @@
+"""Plans, runs, baselines and pairs, from records of facts that are written by hand."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.gate.baseline import keep
+from benchmarks.gate.pairs import pair
+from benchmarks.harness import SCHEMA
+from benchmarks.harness.journal import TRIALS, Journal, read, to_line, write_run
+from benchmarks.harness.plan import Cell, Choices, Limits, Plan
+from benchmarks.harness.problem import Problem
+from benchmarks.harness.reference import find_reference
+from benchmarks.harness.run import Run, differences, open_run
+from benchmarks.harness.status import status_of
+from fitters import CONTRACT
+from scenarios.errors import UserError
+from scenarios.scenario import load, names
+from tests.conftest import mixturebench
+
+PLAN = Choices(scenarios=("small", "unequal"), fitters=("em", "direct"), restarts=2).plan()
+
+
+def run_of(folder: Path, plan: Plan, records: list[dict], /, **more: object) -> Path:
+    """A run's folder, as a run leaves it."""
+    folder.mkdir()
+    run = {"schema": SCHEMA, "contract": CONTRACT, "begun": "now", "plan": plan.content(), **more}
+    write_run(folder, run)
+    (folder / TRIALS).write_bytes(b"".join(to_line({"schema": SCHEMA, **r}) for r in records))
+    return folder
+
+
+def trials_of(plan: Plan, **more: object) -> list[dict]:
+    """A record of each trial of a plan, in its order, all alike."""
+    columns = ("scenario", "data_set", "fitter", "start", "restart")
+    keys = [key for cell in plan.cells() for key in cell.trial_keys()]
+    return [
+        {**dict(zip(columns, key, strict=True)), "outcome": "returned", "message": "", **more}
+        for key in keys
+    ]
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, np.nan])
+def test_limits_are_positive_and_finite(value: float) -> None:
+    for name in ("timeout", "setup_timeout", "memory"):
+        with pytest.raises(UserError, match="above 0"):
+            Limits(**{name: value})
+
+
+def test_the_standard_profile_has_every_scenario_whose_truth_is_known() -> None:
+    plan = Choices(profile="standard").plan()
+    known = [name for name in names() if load(name).truth is not None]
+    assert [scenario.name for scenario in plan.scenarios] == known
+    assert plan.restarts == {"gradient": 10, "direct": 10, "em": 10, "mcmc": 1}
+
+
+def test_what_is_left_of_a_cell_remembers_the_losses_before_it() -> None:
+    cell = Cell(load("small"), 0, "em", 0, tuple(("quantile", r) for r in range(5)), lost=0)
+
+    def left(*lost: bool) -> Cell:
+        keys = cell.trial_keys()[: len(lost)]
+        return cell.left(
+            {k: {"lost_worker": True} if gone else {} for k, gone in zip(keys, lost, strict=True)}
+        )
+
+    assert left().lost == 0
+    assert left(True, True).lost == 2
+    assert left(True, False).lost == 0
+    assert left(True, False, True).lost == 1
+    assert left(True, True).trials == cell.trials[2:]
+    assert replace(cell, lost=2).left({cell.trial_keys()[0]: {"lost_worker": True}}).lost == 3
+    # What was done out of turn says nothing of what comes just before the rest.
+    assert cell.left({cell.trial_keys()[3]: {"lost_worker": True}}).lost == 0
+
+
+def test_records_are_put_in_the_plans_order_and_restarts_can_be_chosen() -> None:
+    plan = Choices(
+        scenarios=("small", "unequal"), fitters=("em", "mcmc"), restarts=3, data_sets=2
+    ).plan()
+    assert plan.restarts == {"em": 3, "mcmc": 3}
+    assert Choices(fitters=("em", "mcmc")).plan().restarts == {"em": 10, "mcmc": 1}
+    keys = [key for cell in plan.cells() for key in cell.trial_keys()]
+    assert plan.size() == len(keys) == len(set(keys)) == 2 * 2 * 2 * 3
+    records = [
+        dict(zip(("scenario", "data_set", "fitter", "start", "restart"), k, strict=True))
+        for k in keys
+    ]
+    mixed = [records[i] for i in np.random.default_rng(0).permutation(len(records))]
+    assert plan.ordered(mixed) == records
+
+
+def test_a_run_journals_what_is_left_once(tmp_path: Path) -> None:
+    records = [
+        {"schema": SCHEMA, "host": "h", "data_digest": r["scenario"], **r} for r in trials_of(PLAN)
+    ]
+    stray = {**records[0], "restart": 7}
+    seen: list[dict] = []
+    sent = [records[0], None, records[0], stray, *records[1:]]
+    folder = run_of(tmp_path / "run", PLAN, [])
+    with Journal(folder) as journal:
+        run = Run(PLAN, folder, journal)
+        assert sum(len(cell.trials) for cell in run.left()) == 8
+        run.carry_out(lambda cells: (r for r in sent), seen.append)
+        assert run.left() == []
+    assert seen == read(folder)[1] == records
+    half = run_of(tmp_path / "half", PLAN, records[:3])
+    with Journal(half) as journal:
+        run = Run(PLAN, half, journal)
+        assert [len(cell.trials) for cell in run.left()] == [1, 2, 2]
+        with pytest.raises(UserError, match="4 trials were given up"):
+            run.carry_out(lambda cells: (r for r in records[:4]), seen.append)
+        other = {**records[5], "data_digest": "other"}
+        with pytest.raises(UserError, match="h had other data"):
+            run.carry_out(lambda cells: (r for r in [records[4], other]), seen.append)
+    assert read(half)[1] == [*records[:4], records[4]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, []),
+        ({"seed": 3}, ["seed 0, not 3"]),
+        ({"data_sets": 2}, ["data_sets 1, not 2"]),
+        ({"fitters": ["em"]}, ["fitters em, direct, not em"]),
+        ({"starts": ["kmeans"]}, ["starts quantile, not kmeans"]),
+        ({"restarts": {"em": 2, "direct": 5}}, ["restarts direct 2, not 5"]),
+        ({"limits": {"timeout": 5.0}}, ["limits timeout 600.0, not 5.0"]),
+    ],
+)
+def test_two_plans_differ_in_what_the_list_says(change: dict, words: list[str]) -> None:
+    assert differences(PLAN.content(), PLAN.content() | change) == words
+
+
+def test_what_changed_of_the_scenarios_is_listed() -> None:
+    stored, asked = PLAN.content(), json.loads(json.dumps(PLAN.content()))
+    asked["scenarios"] = asked["scenarios"][:1]
+    assert differences(stored, asked) == ["scenarios small, unequal, not small"]
+    asked["scenarios"][0]["content"]["n"] = 101
+    assert differences(stored, asked)[1:] == ["scenario small was another"]
+
+
+def test_a_status_adds_up_what_is_on_record(tmp_path: Path) -> None:
+    records = trials_of(PLAN, seconds=2.0, start_seconds=0.5, setup_seconds=3.0)[:5]
+    records[1] |= {"outcome": "error", "message": "no"}
+    records[2] |= {"outcome": "error", "message": "no"}
+    records[4] |= {"outcome": "timeout", "message": "late"}
+    del records[3]["seconds"]
+    sessions = [
+        {"trials": 2, "seconds": 10.0, "workers": 9},
+        {"trials": 3, "seconds": 20.0, "workers": 2},
+    ]
+    found = status_of(run_of(tmp_path / "run", PLAN, records, sessions=sessions))
+    assert (found.trials, found.trials_done, found.finished, found.running) == (8, 5, False, False)
+    assert (found.seconds, found.workers, found.begun) == (30.0, 4, "now")
+    assert found.times == {"fits": 8.0, "starts": 2.5, "setup": 9.0}
+    em, direct = found.fitters
+    assert (em.cells, em.cells_done, em.trials, em.trials_done) == (2, 2, 4, 4)
+    assert (direct.cells, direct.cells_done, direct.trials, direct.trials_done) == (2, 0, 4, 1)
+    assert (em.failures, direct.failures) == ({"error": 2}, {"timeout": 1})
+    assert sorted(reason[0] for reason in found.reasons) == [1, 1, 1]
+    cut = status_of(run_of(tmp_path / "cut", PLAN, records, sessions=sessions[:1]))
+    assert cut.seconds is None
+    none = status_of(run_of(tmp_path / "none", PLAN, []))
+    assert (none.seconds, none.workers, none.times["setup"]) == (None, 1, 0)
+    assert status_of(run_of(tmp_path / "all", PLAN, trials_of(PLAN))).finished
+
+
+def test_a_baseline_keeps_facts_in_the_plans_order(tmp_path: Path) -> None:
+    records = trials_of(PLAN, trace=[1], host="h", nll=0.5)
+    run = run_of(tmp_path / "run", PLAN, records[::-1])
+    count, size = keep(run, tmp_path / "kept")
+    found, kept = read(tmp_path / "kept")
+    expected = [{k: v for k, v in r.items() if k not in ("trace", "host")} for r in records]
+    assert [{k: v for k, v in r.items() if k != "schema"} for r in kept] == expected
+    assert (count, size) == (8, (tmp_path / "kept" / TRIALS).stat().st_size)
+    assert {s["folder"] for s in found["plan"]["scenarios"]} == {"."}
+    keep(run, tmp_path / "kept")  # again, over what is there
+    (tmp_path / "kept" / "mine").touch()
+    for out, words in (("kept", "something else"), ("run/run.json/x", "can't be written")):
+        with pytest.raises(UserError, match=words):
+            keep(run, tmp_path / out)
+    with pytest.raises(UserError, match="7 of 8 trials"):
+        keep(run_of(tmp_path / "cut", PLAN, records[1:]), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_runs_that_differ_in_what_counts_are_not_compared(tmp_path: Path) -> None:
+    one = run_of(tmp_path / "one", PLAN, trials_of(PLAN, start_digest="a"))
+    disjoint = replace(PLAN, scenarios=(load("rare"),))
+    others = {
+        "contract": run_of(tmp_path / "contract", PLAN, [], contract=CONTRACT + 1),
+        "has seed 0": run_of(tmp_path / "seed", replace(PLAN, seed=1), []),
+        "is not the same": run_of(tmp_path / "changed", PLAN, [], plan=json.loads(
+            json.dumps(PLAN.content()).replace('"n": 100', '"n": 101', 1))),
+        "no scenario in common": run_of(tmp_path / "disjoint", disjoint, []),
+        "the start of": run_of(tmp_path / "start", PLAN, trials_of(PLAN, start_digest="b")),
+    }  # fmt: skip
+    for words, other in others.items():
+        with pytest.raises(UserError, match=words):
+            pair(one, other)
+
+
+def test_pairs_are_of_the_same_trial_and_the_rest_is_counted(
+    tmp_path: Path,
+) -> None:
+    problem = Problem.of(load("unequal"), 0, seed=0)
+    reference = find_reference(problem.sample, 2, problem.floor)
+    plan = Choices(scenarios=("unequal",), fitters=("em", "direct"), restarts=2).plan()
+    fits = {"weights": reference.weights, "parameters": reference.parameters, "claimed": True}
+    base, new = (
+        [
+            {**r, "evaluations": float(at + 10 * index), "seconds": 1.0}
+            for index, r in enumerate(trials_of(plan, **fits))
+        ]
+        for at in (1, 2)
+    )
+    mark = {"interleaved_with": "x"}
+    one, two = (
+        run_of(tmp_path / "one", plan, base, **mark),
+        run_of(tmp_path / "two", plan, new[1:], **mark),
+    )
+    found = pair(one, two)
+    assert found.unpaired == {"em": (1, 0)}
+    assert found.interleaved
+    assert (found.table["new_evaluations"] - found.table["base_evaluations"]).tolist() == [1.0] * 3
+    assert found.table[["fitter", "restart"]].to_numpy().tolist() == [
+        ["em", 1],
+        ["direct", 0],
+        ["direct", 1],
+    ]
+    assert set(found.table["base_status"]) == {"converged"}
+    alone = pair(one, run_of(tmp_path / "alone", plan, new, interleaved_with="y"))
+    assert not alone.interleaved
+    assert alone.unpaired == {}
+
+
+def test_a_run_that_is_open_is_running_and_one_that_is_not_there_is_no_run(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run", PLAN, trials_of(PLAN)[:6])
+    with Journal(folder):
+        assert status_of(folder).running
+    printed = mixturebench("status", str(folder)).stdout
+    assert "interrupted, 6 of 8 trials" in printed
+    with pytest.raises(UserError, match="there is no run in"):
+        status_of(tmp_path / "nothing")
+
+
+def test_the_most_frequent_failure_comes_first(tmp_path: Path) -> None:
+    records = trials_of(PLAN)
+    for index, message in ((0, "once"), (4, "twice"), (5, "twice")):
+        records[index] |= {"outcome": "error", "message": message}
+    status = status_of(run_of(tmp_path / "run", PLAN, records))
+    assert status.reasons[0] == (2, "direct", "small", "error", "twice")
+    assert [fitter.failures for fitter in status.fitters] == [Counter(error=1), Counter(error=2)]
+
+
+def test_a_run_begins_in_a_folder_below_folders_that_are_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    with open_run(PLAN, folder) as opened:
+        assert [len(cell.trials) for cell in opened.left()] == [2, 2, 2, 2]
+    with open_run(PLAN, folder) as opened:  # and goes on there
+        assert opened.plan.content() == PLAN.content()

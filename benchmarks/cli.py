@@ -135,8 +135,8 @@ def run(
         bool,
         typer.Option(
             "--report/--no-report",
-            help="Score the trials and write the page when they are done, or leave both to "
-            "`mixturebench report`.",
+            help="When the trials are done, score them and write the page, or leave both to "
+            "`mixturebench report`; with --against, compare the two runs or leave that.",
         ),
     ] = True,
 ) -> None:

@@ -182,14 +182,17 @@ def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None
 
 
 def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
-    """Both sides by turns, into ``base`` and ``new`` below ``out``; ends as ``compare`` does."""
+    """Both sides by turns, into ``base`` and ``new`` below ``out``; then ends as ``compare`` does.
+
+    Without ``report`` it ends with the runs.
+    """
     from benchmarks.gate import ALPHA
     from benchmarks.gate.against import run_by_turns
 
     print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
     with _terminable():
         base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
-    print(f"Runs: {base} and {new}")
+    print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
     if not report:
         return
     compare(base, new, ALPHA, "text", None)

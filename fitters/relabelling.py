@@ -8,7 +8,9 @@ import numpy as np
 
 from scenarios.families import Family
 from scenarios.families.base import Array
-from scenarios.mixture import MOST_PERMUTED
+
+MOST_PERMUTED = 6
+"""Every order of the labels is tried up to so many components; beyond, K! is too many."""
 
 
 def relabel(draws: Array, family: Family) -> Array:

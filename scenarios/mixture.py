@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
-from scenarios.errors import UserError
 from scenarios.families import Family
 from scenarios.families.base import Array
-
-# Every order of the labels is tried up to this many components; beyond, K! is too many.
-MOST_PERMUTED = 6
-# The Fisher metric is used for alignment while its condition number is below this.
-WORST_CONDITION = 1e12
 
 
 def log_sum_exp(terms: Array) -> Array:
@@ -77,15 +70,6 @@ class Mixture:
             and self.family.valid(self.parameters)
         )
 
-    def check(self) -> None:
-        """Raise ``UserError`` unless ``valid``."""
-        if not self.valid():
-            raise UserError(
-                f"not a mixture: weights {self.weights.tolist()}, parameters "
-                f"{self.parameters.tolist()}; weights are non-negative and sum to 1, and "
-                f"{self.family.name} parameters are finite (positive where they are scales)"
-            )
-
     def log_joint(self, x: Array) -> Array:
         """log wₖ + log f(x | θₖ), shape (K, n)."""
         with np.errstate(divide="ignore"):
@@ -135,66 +119,3 @@ class Mixture:
         """The same mixture with its components in another order."""
         index = np.asarray(order, dtype=np.intp)
         return Mixture(self.family, self.weights[index], self.parameters[index])
-
-    def quadrature(self, order: int = 24) -> tuple[Array, Array]:
-        """Nodes x (m,) and weights (m,) with Σ weight·g(x) ≈ ∫ g(x) dx over the support.
-
-        Gauss–Legendre on panels of the link scale, where end-point singularities of the
-        density are gone; panels end at quantiles of every component, so that none is
-        missed however narrow. Mass beyond the outermost quantiles, 1e-13 a side, is left out.
-        """
-        tail = 10.0 ** -np.arange(13.0, 0.0, -1.0)
-        levels = np.concatenate([tail, [0.3, 0.5, 0.7], 1.0 - tail[::-1]])
-        ends = self.family.quantile(levels, self.parameters).ravel()
-        low, high = self.family.support
-        ends = ends[(ends > low) & (ends < high)]
-        panels = np.unique(self.family.link(ends))
-        nodes, weights = np.polynomial.legendre.leggauss(order)
-        middle, half = 0.5 * (panels[1:] + panels[:-1]), 0.5 * np.diff(panels)
-        y = (middle[:, None] + half[:, None] * nodes).ravel()
-        x = self.family.unlink(y)
-        inside = (x > low) & (x < high)
-        x, mass = x[inside], (half[:, None] * weights).ravel()[inside]
-        return x, mass / self.family.link_slope(x)
-
-    def scores(self, x: Array) -> Array:
-        """∂ log density / ∂ coordinates, shape (p, n)."""
-        responsibilities = self.responsibilities(x)
-        odds = responsibilities[:-1] - self.weights[:-1, None]
-        components = responsibilities[:, None, :] * self.family.score(x, self.parameters)
-        return np.concatenate([odds, components.reshape(-1, x.size)])
-
-    def fisher_information(self) -> Array:
-        """E[score scoreᵀ] of one observation, in coordinates (p, p), by quadrature."""
-        x, weight = self.quadrature()
-        scores = self.scores(x)
-        return np.asarray((scores * (weight * self.density(x))) @ scores.T)
-
-    def aligned_to(self, other: Mixture) -> Mixture:
-        """This mixture with its labels in the order that is nearest to ``other``'s.
-
-        Nearest in the Fisher metric at ``other``; where that is singular, or K too large
-        to try every order, in (link of the median, log spread) of the components.
-        """
-        if self.components == 1:
-            return self
-        if self.components <= MOST_PERMUTED:
-            information = other.fisher_information()
-            if np.isfinite(information).all() and np.linalg.cond(information) < WORST_CONDITION:
-                target = other.coordinates()
-                orders = list(permutations(range(self.components)))
-                gaps = np.stack([self.permuted(o).coordinates() - target for o in orders])
-                distances = np.einsum("oi,ij,oj->o", gaps, information, gaps)
-                if np.isfinite(distances).any():
-                    return self.permuted(orders[int(np.nanargmin(distances))])
-        from scipy.optimize import linear_sum_assignment
-
-        cost = ((other._places()[:, None, :] - self._places()[None, :, :]) ** 2).sum(axis=2)
-        return self.permuted(linear_sum_assignment(np.nan_to_num(cost, nan=1e300))[1])
-
-    def _places(self) -> Array:
-        """(link of the median, log spread) of each component, (K, 2)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            middle = self.family.quantile(np.array([0.5]), self.parameters)[:, 0]
-            spread = self.family.spread(self.parameters)
-            return np.stack([self.family.link(middle), np.log(spread)], axis=1)

@@ -54,16 +54,6 @@ class Sketch:
                 self._table[j] += np.bincount(cell, weights=column, minlength=length)
             self.log_base += float(self.family.log_base(block).sum())
 
-    def merge(self, other: Sketch) -> None:
-        """See all that another sketch has seen; ``ValueError`` unless its family is the same."""
-        if other.family != self.family:
-            raise ValueError("sketches of different families or anchors can't be merged")
-        if other.size == 0:
-            return
-        self._cover(other._low, other._high)
-        self._place(other._table, other._first, other._level)
-        self.log_base += other.log_base
-
     def rows(self, bins: int) -> tuple[Array, Array]:
         """At most ``bins`` (≥ 2) rows: mean T (r, d), in column-major order, and counts (r,).
 

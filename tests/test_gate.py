@@ -356,6 +356,12 @@ def test_a_planted_defect_is_caught_by_turns(tmp_path: Path) -> None:
     assert {words.pop(name) for name in ("passes", "time")} <= set(EXIT)
     assert set(words.values()) == {"passed"}
     assert done.returncode == EXIT[found["verdict"]], done.stderr
+    # The runs are complete: the same command again has nothing to do, and need not compare.
+    plan = (*PLAN, "--fitter", "em", "--against", str(tree), "--out", str(out))
+    again = mixturebench("run", *plan, "--no-report", folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert f"mixturebench compare {out}/base {out}/new" in again.stdout
+    assert "Passed" not in again.stdout
     base, new = (read(out / name)[0] for name in ("base", "new"))
     assert base["interleaved_with"] == new["interleaved_with"]
     assert Path(base["packages"]["fitters"]["file"]).is_relative_to(tree.resolve())

@@ -59,32 +59,6 @@ def test_chunks_change_nothing(name: str, cuts: list[int]) -> None:
     assert pieces.log_base == whole.log_base
 
 
-@pytest.mark.parametrize("name", EXPONENTIAL)
-def test_merging_is_sketching_the_whole(name: str) -> None:
-    chosen = family(name)
-    assert isinstance(chosen, ExponentialFamily)
-    x = np.sort(mixture(name).sample(np.random.default_rng(2), 30_000))  # ranges differ
-    anchored = chosen.anchored(x)
-    whole, merged, backwards = Sketch(anchored), Sketch(anchored), Sketch(anchored)
-    whole.add(x)
-    parts = []
-    for part in np.array_split(x, 7):
-        sketch = Sketch(anchored)
-        sketch.add(part)
-        parts.append(sketch)
-    for sketch in parts:
-        merged.merge(sketch)
-    for sketch in reversed(parts):
-        backwards.merge(sketch)
-    rows, counts = whole.rows(300)
-    for other in (merged, backwards):
-        assert_array_equal(other.rows(300)[1], counts)
-        assert_allclose(other.rows(300)[0], rows, rtol=1e-12, atol=1e-12)
-        assert other.log_base == pytest.approx(whole.log_base, rel=1e-12)
-    with pytest.raises(ValueError, match="anchors"):
-        Sketch(family("normal").anchored(np.array([0.0, 1.0]))).merge(whole)
-
-
 def test_the_ends_of_the_support_are_rows_like_any_other() -> None:
     x = np.concatenate([np.linspace(0.01, 0.99, 5000), [5e-324, 1e-300, 1.0 - 1e-16]])
     sample = Sample.of(x, family("beta"))

@@ -137,14 +137,6 @@ class Family(ABC):
         """The support mapped onto the real line."""
 
     @abstractmethod
-    def unlink(self, y: Array) -> Array:
-        """The inverse of ``link``."""
-
-    @abstractmethod
-    def link_slope(self, x: Array) -> Array:
-        """d link / dx, for quadrature on the link scale."""
-
-    @abstractmethod
     def moment_estimate(self, x: Array) -> Array:
         """A rough estimate (d,) from observations that one component may have made.
 
@@ -203,14 +195,6 @@ class RealLine:
         """The identity."""
         return np.asarray(x, dtype=np.float64)
 
-    def unlink(self, y: Array) -> Array:
-        """The identity."""
-        return np.asarray(y, dtype=np.float64)
-
-    def link_slope(self, x: Array) -> Array:
-        """One."""
-        return np.ones(np.shape(x))
-
 
 class HalfLine:
     """A support opened by the logarithm."""
@@ -220,14 +204,6 @@ class HalfLine:
     def link(self, x: Array) -> Array:
         """log x."""
         return np.log(x)
-
-    def unlink(self, y: Array) -> Array:
-        """exp y."""
-        return np.exp(y)
-
-    def link_slope(self, x: Array) -> Array:
-        """1 / x."""
-        return 1.0 / x
 
 
 class ExponentialFamily(Family):
@@ -249,10 +225,6 @@ class ExponentialFamily(Family):
     @abstractmethod
     def natural(self, parameters: Array) -> Array:
         """Usual parameters (K, d) → η (K, d)."""
-
-    @abstractmethod
-    def from_natural(self, eta: Array) -> Array:
-        """η (K, d) → usual parameters (K, d)."""
 
     @abstractmethod
     def log_partition(self, eta: Array) -> Array:

@@ -37,10 +37,6 @@ class Beta(ExponentialFamily):
         """(α - 1, β - 1)."""
         return np.asarray(parameters - 1.0)
 
-    def from_natural(self, eta: Array) -> Array:
-        """(η₁ + 1, η₂ + 1)."""
-        return np.asarray(eta + 1.0)
-
     def log_partition(self, eta: Array) -> Array:
         """log B(α, β)."""
         return np.asarray(special.betaln(eta[:, 0] + 1.0, eta[:, 1] + 1.0))
@@ -99,14 +95,6 @@ class Beta(ExponentialFamily):
     def link(self, x: Array) -> Array:
         """log(x / (1 - x))."""
         return np.asarray(special.logit(x))
-
-    def unlink(self, y: Array) -> Array:
-        """1 / (1 + exp(-y))."""
-        return np.asarray(special.expit(y))
-
-    def link_slope(self, x: Array) -> Array:
-        """1 / (x (1 - x))."""
-        return 1.0 / (x * (1.0 - x))
 
     def moment_estimate(self, x: Array) -> Array:
         """α + β = m(1 - m)/v - 1, kept within [0.1, 10⁶]; α = m(α + β)."""

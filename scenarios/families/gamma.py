@@ -35,10 +35,6 @@ class Gamma(HalfLine, ExponentialFamily):
         """(a - 1, -b)."""
         return np.stack([parameters[:, 0] - 1.0, -parameters[:, 1]], axis=1)
 
-    def from_natural(self, eta: Array) -> Array:
-        """(η₁ + 1, -η₂)."""
-        return np.stack([eta[:, 0] + 1.0, -eta[:, 1]], axis=1)
-
     def log_partition(self, eta: Array) -> Array:
         """log Γ(a) - a log b."""
         shape = eta[:, 0] + 1.0

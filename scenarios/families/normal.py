@@ -40,14 +40,6 @@ class Normal(RealLine, ExponentialFamily):
         precision = (self.scale / parameters[:, 1]) ** 2
         return np.stack([mean * precision, -0.5 * precision], axis=1)
 
-    def from_natural(self, eta: Array) -> Array:
-        """μ = centre + scale · η₁/(-2η₂), σ = scale/√(-2η₂)."""
-        precision = -2.0 * eta[:, 1]
-        return np.stack(
-            [self.centre + self.scale * eta[:, 0] / precision, self.scale / np.sqrt(precision)],
-            axis=1,
-        )
-
     def log_partition(self, eta: Array) -> Array:
         """-η₁²/(4η₂) - ½ log(-2η₂)."""
         return np.asarray(-(eta[:, 0] ** 2) / (4.0 * eta[:, 1]) - 0.5 * np.log(-2.0 * eta[:, 1]))

@@ -113,12 +113,6 @@ class Kumaraswamy(Family):
     def link(self, x: Any) -> Any:
         return np.log(x) - np.log1p(-x)
 
-    def unlink(self, y: Any) -> Any:
-        return 1.0 / (1.0 + np.exp(-y))
-
-    def link_slope(self, x: Any) -> Any:
-        return 1.0 / (x * (1.0 - x))
-
     def moment_estimate(self, x: Any) -> Any:
         mean, spread = float(np.mean(x)), max(float(np.std(x)), 1e-3)
         total = max(mean * (1.0 - mean) / spread**2 - 1.0, 0.1)

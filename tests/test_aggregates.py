@@ -193,6 +193,20 @@ def test_summaries_are_ranked_and_count_passes() -> None:
     assert rows[2]["false_claims"] == 1
 
 
+@pytest.mark.parametrize(("data_sets", "known"), [(2, False), (3, True)])
+def test_a_median_has_an_interval_over_three_data_sets(data_sets: int, known: bool) -> None:
+    trials = pd.DataFrame([trial(data_set=d, excess=0.1 * d) for d in range(data_sets)])
+    (row,) = aggregates.spread_of(trials, "excess").to_dict("records")
+    assert np.isfinite([row["low"], row["high"]]).all() == known
+    same = aggregates.spread_of(trials.assign(excess=0.1), "excess")
+    assert same[["low", "high"]].isna().all(axis=None)
+
+
+def test_one_value_and_none_have_a_distribution() -> None:
+    assert [part.tolist() for part in aggregates.ecdf(np.array([3.0]))] == [[3.0], [1.0]]
+    assert [part.tolist() for part in aggregates.ecdf(np.array([]))] == [[], []]
+
+
 def test_two_data_sets_are_enough_for_an_interval_over_data_sets() -> None:
     rows = [trial(data_set=d, restart=r, status="converged" if d else "local")
             for d in (0, 1) for r in range(50)]  # fmt: skip

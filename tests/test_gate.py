@@ -16,7 +16,7 @@ from scipy import stats
 from benchmarks.gate.pairs import Pairs, table_of
 from benchmarks.gate.planted import DEFECTS, plant
 from benchmarks.gate.show import as_json, markdown, sentence
-from benchmarks.gate.verdict import EXIT, METRICS, Comparison, Verdict, compare
+from benchmarks.gate.verdict import EXIT, METRICS, Comparison, compare
 from benchmarks.harness import evidence
 from benchmarks.harness.journal import RUN, TRIALS, from_line, read, to_line
 from benchmarks.harness.plan import PROFILES
@@ -242,11 +242,21 @@ def test_times_that_did_not_run_by_turns_are_advisory() -> None:
         assert rate.detectable == pytest.approx(evidence.least_loss(42, level))
 
 
+def test_a_loss_of_three_in_a_hundred_is_a_regression_where_it_is_sure() -> None:
+    pairs = side(200, 5, {})
+    pairs.table.loc[:29, "new_status"] = "local"
+    assert word(compare(pairs, 0.01), "converged") == "regressed"
+    pairs.table.loc[10:29, "new_status"] = "converged"
+    assert word(compare(pairs, 0.01), "converged") == "passed"  # one in a hundred is tolerated
+
+
 def test_nothing_to_compare_is_no_pass() -> None:
     comparison = compare(Pairs(table_of([]), {"f": (10, 0)}, False, []), 0.01)
     assert comparison.exit_code == 4
     gone = compare(side(14, 3, {"status": lambda g: "error"}, {"base_status": "error"}), 0.01)
     assert word(gone, "excess") == "measured nothing"
+    (nothing,) = [verdict for verdict in gone.verdicts if verdict.metric == "excess"]
+    assert (nothing.p, nothing.p_holm, nothing.pairs) == (1.0, 1.0, 0)
     assert word(gone, "converged") == "passed"  # no worse than before, which was hopeless
 
 
@@ -405,4 +415,3 @@ def test_verdicts_keep_their_order_in_every_form() -> None:
     assert names == [metric.name for metric in METRICS]
     places = [markdown(comparison).rindex(f"| f | {name} |") for name in names]
     assert all(one < two for one, two in pairwise(places))
-    assert isinstance(comparison.verdicts[0], Verdict)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.harness import SCHEMA
-from benchmarks.harness.journal import PART, RUN, TORN, TRIALS, Journal, read, to_line, write_run
+from benchmarks.harness.journal import (
+    PART,
+    RUN,
+    SYNC,
+    TORN,
+    TRIALS,
+    Journal,
+    read,
+    read_run,
+    to_line,
+    write_run,
+)
 from scenarios.errors import UserError
 
 RECORDS = [
@@ -135,6 +148,37 @@ def test_a_run_that_is_not_ours_is_one_sentence(tmp_path: Path, content: str, me
     (tmp_path / RUN).write_text(content)
     with pytest.raises(UserError, match=message):
         read(tmp_path)
+
+
+def test_records_are_forced_to_the_disk_when_that_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (forced.append(file), fsync(file))[1])
+    with Journal(tmp_path) as opened:
+        opened.sync()
+        assert forced == []  # there is nothing to force
+        opened.append(RECORDS[0])
+        time.sleep(SYNC)
+        opened.sync()
+        assert len(forced) == 1
+        opened.sync()
+        opened.sync(now=True)
+        assert len(forced) == 1  # nothing was written since
+        opened.append(RECORDS[1])
+        opened.sync(now=True)
+        assert len(forced) == 2
+        opened.append(RECORDS[2])
+    assert len(forced) == 3
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_an_older_run_is_read_only_where_that_is_asked_for(folder: Path, schema: int) -> None:
+    (folder / RUN).write_text(json.dumps({"schema": schema}))
+    with pytest.raises(UserError, match=f"has schema {schema}"):
+        read_run(folder)
+    assert read_run(folder, old=True) == {"schema": schema}
 
 
 def test_a_record_of_another_schema_is_refused(folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from benchmarks.harness import judge, metrics
 from benchmarks.harness.judgement import status
@@ -118,6 +119,22 @@ def test_spikes_are_spurious(parameters: list, weights: list, word: str | None) 
     x = load("founding").observations(0, 0)
     reason = judge.spurious(judge.Judged.of("beta", weights, parameters), x, 0.02)
     assert reason is None if word is None else word in str(reason)
+
+
+def test_a_spread_is_half_the_central_range() -> None:
+    assert judge.spread(np.linspace(0.0, 1.0, 101)) == pytest.approx(0.34)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "held", "admissible"),
+    [(100.0, 5, True), (45.0, 50, True), (45.0, 5, False), (21.0, 50, True), (18.0, 500, False)],
+)
+def test_spreads_are_relative_to_the_samples(sigma: float, held: int, admissible: bool) -> None:
+    # A twentieth of the sample's where few observations are held, a fiftieth elsewhere.
+    x = stats.norm.ppf((np.arange(2000) + 0.5) / 2000, scale=1000.0)
+    share = held / 2000
+    fitted = judge.Judged.of("normal", [1.0 - share, share], [[0.0, 1000.0], [500.0, sigma]])
+    assert (judge.spurious(fitted, x, 0.02) is None) == admissible
 
 
 def test_statuses() -> None:

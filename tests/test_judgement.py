@@ -254,6 +254,36 @@ def test_a_spike_does_not_take_the_references_place_however_good(
     assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000)
 
 
+def test_where_a_fit_would_land_does_not_rest_on_the_kernels_constant(
+    unequal: Problem, reference: Reference
+) -> None:
+    facts = record(weights=[0.93, 0.07], parameters=FITTED)
+    (row,), _ = judge_data_set([facts], unequal, reference)
+    fitted = judge.Judged.of("beta", [0.93, 0.07], FITTED)
+    gained = loss(fitted, unequal) + reference.log_likelihood
+    shifted = replace(unequal, sample=replace(unequal.sample, log_base=unequal.sample.log_base + 3))
+    (other,), _ = judge_data_set([facts], shifted, reference)
+    for found in (row, other):
+        assert found["optimum"] == pytest.approx(-reference.log_likelihood / 2000, abs=1e-9)
+        assert found["gain_left"] == pytest.approx(2.0 * gained / 5, rel=1e-5)
+
+
+def test_of_better_fits_the_best_takes_the_references_place(
+    unequal: Problem, reference: Reference
+) -> None:
+    low = replace(
+        reference, weights=[0.5, 0.5], parameters=[[1.0, 1.0], [1.1, 1.0]], log_likelihood=0.0
+    )
+    near = (np.array(reference.parameters) * 1.001).tolist()
+    cases = [record(weights=reference.weights, parameters=rows, restart=index)
+             for index, rows in enumerate([near, reference.parameters, near])]  # fmt: skip
+    rows, (note,) = judge_data_set(cases, unequal, low)
+    assert 0.0 < rows[0]["gain_left"] < 0.01
+    assert {row["reference_nll"] for row in rows} == {rows[1]["nll"]}
+    assert "restart 1" in note
+    assert [row["status"] for row in rows] == ["converged"] * 3
+
+
 def test_a_ridge_is_no_reference(unequal: Problem, reference: Reference) -> None:
     top = ascend(
         unequal.sample,

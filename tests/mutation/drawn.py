@@ -22,6 +22,7 @@ JUDGE = ("tests/test_judge.py", "tests/test_judgement.py")
 AGGREGATES, FACTS = ("tests/test_aggregates.py",), ("tests/test_facts.py",)
 JOURNAL, PROGRESS = ("tests/test_journal.py",), ("tests/test_cell_progress.py",)
 PROPERTIES = ("tests/test_properties.py",)
+PLUGIN = _of("plugins", "a_plug_in_family_is_fitted_and_judged")
 REFERENCE = _of(
     "reference",
     "liars_are_found_out a_better_fit_takes_the_references_place a_spike_is_not_the_reference "
@@ -42,6 +43,7 @@ VERDICT = _of(
     "a_small_change_is_tolerated_however_sure "
     "few_data_sets_end_inconclusive_and_say_what_would_settle_it "
     "failures_count_where_the_figures_of_what_is_left_are_fine nothing_to_compare_is_no_pass "
+    "a_loss_of_three_in_a_hundred_is_a_regression_where_it_is_sure "
     "a_rate_is_bounded_by_what_became_of_the_pairs_on_both_sides "
     "an_inconclusive_verdict_says_how_much_would_settle_it "
     "times_that_did_not_run_by_turns_are_advisory "
@@ -69,7 +71,7 @@ RESUMED = _of(
 )
 INTERRUPTED = _of("survival", "an_interruption_is_quick_and_says_how_to_go_on")
 TESTS = {
-    "benchmarks/harness/judge.py": (*JUDGE, *REFERENCE),
+    "benchmarks/harness/judge.py": (*JUDGE, *REFERENCE, *PLUGIN),
     "benchmarks/harness/judgement.py": (*JUDGE, *REFERENCE, *JUDGED),
     "benchmarks/harness/metrics.py": (*AGGREGATES, *JUDGE, *REPORT),
     "benchmarks/harness/aggregates.py": AGGREGATES,

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from tests.mutation import __main__ as tool
 from tests.mutation.drawn import TESTS, drawn, sites
+from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Mutant, MutantError
 from tests.mutation.named import NAMED
 from tests.mutation.sandbox import KILLED, SURVIVED, UNUSABLE, Outcome, Sandbox, verdict
@@ -104,6 +106,14 @@ def test_every_token_that_can_change_is_a_site_and_no_other() -> None:
         site.edit.check(SOURCE, site.kind)
 
 
+def test_every_mutant_without_effect_is_still_a_site() -> None:
+    for file in {file for file, _, _ in EQUIVALENT}:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        known = {site.edit.diff(source) for site in sites(source)}
+        gone = [key for key in EQUIVALENT if key[0] == file and key[1:] not in known]
+        assert not gone, "bring tests/mutation/equivalent.py up to date"
+
+
 def test_drawn_mutants_are_the_same_for_a_seed_and_all_apply() -> None:
     found = drawn(ROOT, 3, 40)
     assert drawn(ROOT, 3, 40) == found
@@ -146,6 +156,10 @@ def test_the_exit_status_of_the_tool_is_what_survived() -> None:
     assert status(KILLED, 16, 4) == 1
     assert status(SURVIVED, 20, 0) == 1
     assert status(UNUSABLE, 20, 0) == 2
+    # Of 17 whose like are killed at 85 %, ten or fewer are killed once in a hundred samples.
+    assert [tool.least_killed(17, 0.85, sampled) for sampled in (True, False)] == [11, 15]
+    assert stats.binom.cdf(10, 17, 0.85) < 0.01 < stats.binom.cdf(11, 17, 0.85)
+    assert tool.least_killed(9, 1.0, True) == 9  # every named one, in a sample too
 
 
 def test_a_mutant_is_planted_in_a_copy_and_its_test_fails_there(tmp_path: Path) -> None:

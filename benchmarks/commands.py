@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import terminal
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def judge(folder: Path) -> None:
 
 def status(folder: Path) -> None:
     """Print what a run has done, what is left, what failed and why."""
+    from benchmarks import terminal
     from benchmarks.harness.run import how_to_resume
     from benchmarks.harness.status import status_of
 
@@ -107,6 +107,7 @@ def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> N
 
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
     """Print or write the gate's verdict on two runs; its word is the exit status."""
+    from benchmarks import terminal
     from benchmarks.gate import show
     from benchmarks.gate.pairs import pair
     from benchmarks.gate.verdict import compare as verdict_of
@@ -155,6 +156,7 @@ def check(spec: str) -> None:
 
 def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None:
     """Do what is left of the plan; an interruption says what is safe and how to go on."""
+    from benchmarks import terminal
     from benchmarks.harness.run import how_to_resume, in_workers, note_session, open_run
 
     source: Source = in_workers(plan, workers)
@@ -186,6 +188,7 @@ def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
 
     Without ``report`` it ends with the runs.
     """
+    from benchmarks import terminal
     from benchmarks.gate import ALPHA
     from benchmarks.gate.against import run_by_turns
 
@@ -220,6 +223,7 @@ def _cores() -> int:
 
 
 def _judged(folder: Path) -> Judgement:
+    from benchmarks import terminal
     from benchmarks.harness.judgement import judge_folder
 
     judgement = judge_folder(folder, terminal.say)
@@ -231,6 +235,8 @@ def _judged(folder: Path) -> Judgement:
 
 def _print_judgement(judgement: Judgement) -> None:
     """The comparison, and what the reader must know of it."""
+    from benchmarks import terminal
+
     terminal.show_comparison(judgement.trials)
     for note in judgement.notes:
         print(f"Note: {note}.")

@@ -124,14 +124,20 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in CATALOGUE.glob("*.toml")))
 
 
+def file_of(name_or_path: str) -> Path:
+    """The TOML file of a name in the catalogue, which must be known, or of a user's own path."""
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or "/" in name_or_path:
+        return path
+    return CATALOGUE / f"{choose('scenario', name_or_path, names())}.toml"
+
+
 def load(name_or_path: str) -> Scenario:
     """The catalogue's scenario of that name, or the one in a TOML file of the user's.
 
     Raises ``UserError`` for an unknown name, a missing file or wrong content.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml" and "/" not in name_or_path:
-        path = CATALOGUE / f"{choose('scenario', name_or_path, names())}.toml"
+    path = file_of(name_or_path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -11,7 +11,7 @@ from fitters.spec import parse
 from fitters.starts import policy
 from scenarios.errors import UserError
 from scenarios.registry import choose
-from scenarios.scenario import Scenario, build, load, names
+from scenarios.scenario import Scenario, build, file_of, load, names
 
 FITTERS = ("gradient", "direct", "em", "mcmc")
 
@@ -221,7 +221,8 @@ class Choices:
     def plan(self) -> Plan:
         """The profile with these in place of its own; ``UserError`` if any of it is wrong.
 
-        What is quick to check comes first: loading a scenario imports all families.
+        What is quick to check comes first: names, then fitters, whose modules are imported to
+        know them, then the scenarios' contents, which import all families.
         """
         profile = choose("profile", self.profile or "quick", PROFILES)
         base = PROFILES[profile]
@@ -230,6 +231,8 @@ class Choices:
                 raise UserError(f"{what} {count}: it takes a whole number of at least 1")
         given = {name: getattr(self, name) for name in asdict(Limits())}
         limits = Limits(**{name: value for name, value in given.items() if value is not None})
+        for name in self.scenarios:
+            file_of(name)
         specs = tuple(dict.fromkeys(self.fitters or base.fitters))
         counts = {}
         for spec in specs:

@@ -100,24 +100,24 @@ def test_a_run_journals_what_is_left_once(tmp_path: Path) -> None:
         {"schema": SCHEMA, "host": "h", "data_digest": r["scenario"], **r} for r in trials_of(PLAN)
     ]
     stray = {**records[0], "restart": 7}
-    seen: list[dict] = []
+    shown: list[dict] = []
     sent = [records[0], None, records[0], stray, *records[1:]]
     folder = run_of(tmp_path / "run", PLAN, [])
     with Journal(folder) as journal:
         run = Run(PLAN, folder, journal)
         assert sum(len(cell.trials) for cell in run.left()) == 8
-        run.carry_out(lambda cells: (r for r in sent), seen.append)
+        run.carry_out(lambda cells: (r for r in sent), shown.append)
         assert run.left() == []
-    assert seen == read(folder)[1] == records
+    assert shown == read(folder)[1] == records
     half = run_of(tmp_path / "half", PLAN, records[:3])
     with Journal(half) as journal:
         run = Run(PLAN, half, journal)
         assert [len(cell.trials) for cell in run.left()] == [1, 2, 2]
         with pytest.raises(UserError, match="4 trials were given up"):
-            run.carry_out(lambda cells: (r for r in records[:4]), seen.append)
+            run.carry_out(lambda cells: (r for r in records[:4]), shown.append)
         other = {**records[5], "data_digest": "other"}
         with pytest.raises(UserError, match="h had other data"):
-            run.carry_out(lambda cells: (r for r in [records[4], other]), seen.append)
+            run.carry_out(lambda cells: (r for r in [records[4], other]), shown.append)
     assert read(half)[1] == [*records[:4], records[4]]
 
 

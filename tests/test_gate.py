@@ -114,6 +114,13 @@ def test_bounds_of_agreeing_pairs_are_corrected_for_continuity() -> None:
     assert high == pytest.approx(0.02 + np.sqrt(c * c - 2 * phi * c * d + d * d))
 
 
+def test_sides_of_which_one_always_succeeds_are_uncorrelated() -> None:
+    low, high = evidence.loss_bounds(40, 10, 0, 0, 0.025)
+    base, new = (stats.binomtest(k, 50).proportion_ci(method="wilson") for k in (50, 40))
+    assert low == pytest.approx(0.2 - np.hypot(1.0 - base.low, new.high - 0.8))
+    assert high == pytest.approx(0.2 + np.hypot(base.high - 1.0, 0.8 - new.low))
+
+
 def test_the_least_shift_is_found_with_the_power_that_it_states() -> None:
     # The textbook's (1.645 + 0.842) s / 5 for 25 values, at 5 % and 80 %.
     values = np.tile([-1.0, 1.0], 13)[:25]

@@ -34,6 +34,7 @@ EVIDENCE = _of(
     "bounds_of_a_loss_are_missed_as_often_as_they_say "
     "sign_flips_are_scipys drawn_sign_flips_are_near_the_exact_ones "
     "flip_bounds_are_where_the_test_turns flip_bounds_are_those_that_bisection_finds "
+    "sides_of_which_one_always_succeeds_are_uncorrelated "
     "bounds_of_agreeing_pairs_are_corrected_for_continuity holm_is_the_textbooks "
     "the_least_shift_is_found_with_the_power_that_it_states",
 )

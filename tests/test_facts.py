@@ -14,6 +14,7 @@ from benchmarks.gate.baseline import keep
 from benchmarks.gate.pairs import pair
 from benchmarks.harness import SCHEMA
 from benchmarks.harness.journal import TRIALS, Journal, read, to_line, write_run
+from benchmarks.harness.judgement import judge_folder
 from benchmarks.harness.plan import Cell, Choices, Limits, Plan
 from benchmarks.harness.problem import Problem
 from benchmarks.harness.reference import find_reference
@@ -265,3 +266,15 @@ def test_a_run_begins_in_a_folder_below_folders_that_are_not_there(tmp_path: Pat
         assert [len(cell.trials) for cell in opened.left()] == [2, 2, 2, 2]
     with open_run(PLAN, folder) as opened:  # and goes on there
         assert opened.plan.content() == PLAN.content()
+
+
+def test_what_is_to_be_known_of_a_reference_reaches_the_reader(tmp_path: Path) -> None:
+    # Two normals on two values have no bounded likelihood: one normal is the reference.
+    (tmp_path / "x.csv").write_text("x\n" + "1\n2\n" * 20)
+    (tmp_path / "two.toml").write_text(
+        'title = "t"\nfamily = "normal"\n[data]\nfile = "x.csv"\ncomponents = 2\n'
+    )
+    plan = Choices(scenarios=(str(tmp_path / "two.toml"),), fitters=("em",), restarts=1).plan()
+    run = run_of(tmp_path / "run", plan, trials_of(plan, outcome="error"))
+    (note,) = judge_folder(run).notes
+    assert note.startswith("two: no admissible optimum with 2 components beats")

@@ -22,6 +22,7 @@ JUDGE = ("tests/test_judge.py", "tests/test_judgement.py")
 AGGREGATES, FACTS = ("tests/test_aggregates.py",), ("tests/test_facts.py",)
 JOURNAL, PROGRESS = ("tests/test_journal.py",), ("tests/test_cell_progress.py",)
 PROPERTIES = ("tests/test_properties.py",)
+STATUSES = _of("properties", "a_fit_has_one_status_and_a_limit_is_on_its_better_side")
 PLUGIN = _of("plugins", "a_plug_in_family_is_fitted_and_judged")
 REFERENCE = _of(
     "reference",
@@ -73,7 +74,7 @@ RESUMED = _of(
 INTERRUPTED = _of("survival", "an_interruption_is_quick_and_says_how_to_go_on")
 TESTS = {
     "benchmarks/harness/judge.py": (*JUDGE, *REFERENCE, *PLUGIN),
-    "benchmarks/harness/judgement.py": (*JUDGE, *REFERENCE, *JUDGED),
+    "benchmarks/harness/judgement.py": (*JUDGE, *STATUSES, *FACTS, *REFERENCE, *JUDGED),
     "benchmarks/harness/metrics.py": (*AGGREGATES, *JUDGE, *REPORT),
     "benchmarks/harness/aggregates.py": AGGREGATES,
     "benchmarks/harness/accuracy.py": JUDGE,

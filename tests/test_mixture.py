@@ -35,6 +35,14 @@ def test_samples_follow_the_cdf(any_family: Family) -> None:
     assert stats.kstest(x, m.cdf).pvalue > 1e-4
 
 
+def test_an_order_of_components_changes_no_density(any_family: Family) -> None:
+    m = mixture(any_family.name)
+    x = m.sample(np.random.default_rng(0), 50)
+    other = m.permuted([2, 0, 1])
+    assert_allclose(other.parameters[[1, 2, 0]], m.parameters)
+    assert_allclose(other.log_density(x), m.log_density(x), rtol=1e-12)
+
+
 def test_coordinates_are_undone(any_family: Family) -> None:
     m = mixture(any_family.name)
     again = Mixture.from_coordinates(m.family, 3, m.coordinates())

@@ -75,6 +75,30 @@ def test_what_has_no_answer_is_told() -> None:
     assert "spread" in told
 
 
+def test_families_that_data_can_not_tell_apart_are_named_and_others_left_out(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.csv").write_text("1\n2\n" * 20)
+    done = mixturebench("fit", "x.csv", "--components", "1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "beta was not tried: 40 of 40 observations are outside (0, 1)" in done.stdout
+    # One component each, by scipy: BIC differs by less than 2 for two of the others.
+    x = np.tile([1.0, 2.0], 20)
+    fits = {
+        "weibull": stats.weibull_min(*stats.weibull_min.fit(x, floc=0)),
+        "gamma": stats.gamma(*stats.gamma.fit(x, floc=0)),
+        "lognormal": stats.lognorm(*stats.lognorm.fit(x, floc=0)),
+        "normal": stats.norm(*stats.norm.fit(x)),
+    }
+    bic = {name: -2.0 * law.logpdf(x).sum() for name, law in fits.items()}  # two parameters each
+    best, *others = sorted(bic, key=bic.__getitem__)
+    near = [name for name in others if bic[name] - bic[best] < 2.0]
+    said = done.stdout.split("BIC can't tell this from ")[1].split(":")[0]
+    assert sorted(said.split(", ")) == sorted(f"1 × {name}" for name in near)
+    rows = [line.split() for line in done.stdout.splitlines() if " 1/1 " in line]
+    assert [row[0] for row in rows] == [best, *others]
+
+
 def test_errors_of_one_normal_are_the_textbook_ones() -> None:
     x = np.random.default_rng(1).normal(1000.0, 3.0, 500)
     estimates = {e.name: e for e in answered(x, "normal", 1).estimates}

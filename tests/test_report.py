@@ -17,13 +17,18 @@ from numpy.testing import assert_allclose
 from benchmarks.harness import judge
 from benchmarks.harness.journal import RUN, TRIALS, from_line, to_line
 from benchmarks.harness.metrics import summarise
+from benchmarks.harness.plan import Choices
 from benchmarks.harness.problem import Problem
+from benchmarks.harness.run import provenance
+from benchmarks.report.across import posteriors
 from benchmarks.report.drawing import PALETTE, power_of_ten
 from benchmarks.report.estimates import Estimates, usual_jacobian, usual_values
 from benchmarks.report.tables import Table, markdown_table
 from benchmarks.report.words import verdict
 from scenarios.scenario import build
 from tests.conftest import components, mixturebench
+from tests.test_aggregates import trial
+from tests.test_facts import run_of, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +244,27 @@ def test_cramer_rao_bounds_of_one_normal_are_the_known_ones(tmp_path: Path) -> N
     # The mean's is σ/√n, the standard deviation's σ/√(2n); a lone weight is 1.
     expected = [0.0, 2.0 / np.sqrt(400.0), 2.0 / np.sqrt(800.0)]
     assert_allclose(estimates.standard_errors, expected, atol=1e-9)
+
+
+def test_a_table_of_posteriors_has_counts_and_rates() -> None:
+    facts = {"r_hat": 1.0042, "divergences": 1.0, "setup_seconds": 8.0, "seconds": 2.0}
+    held = {"covered_50": [True, False], "covered_90": [True, True]}
+    trials = pd.DataFrame([trial(ess=400.0, restart=r, **facts, **held) for r in (0, 1)])
+    table = posteriors(trials)
+    assert table is not None
+    assert [list(row.values()) for row in table.rows] == [
+        ["s", "f", "2", "1.004", "400", "200", "66.7", "2", "1/2", "2/2"]
+    ]
+    assert posteriors(trials.assign(ess=np.nan)) is None
+
+
+def test_a_run_of_which_every_trial_failed_has_a_page(tmp_path: Path) -> None:
+    plan = Choices(scenarios=("small",), fitters=("em", "direct"), restarts=2).plan()
+    run = run_of(tmp_path / "run", plan, trials_of(plan, outcome="timeout"), **provenance())
+    done = mixturebench("report", str(run))
+    assert done.returncode == 0, done.stderr
+    first, *_ = Page((run / "report.html").read_text()).tables
+    assert [row[first[0].index("converged")] for row in first[1:]] == ["0/2", "0/2"]
 
 
 def test_ticks_are_plain_text() -> None:

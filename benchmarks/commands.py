@@ -173,7 +173,7 @@ def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None
         told = f"{plan.size()} trials into {folder}"
         print(told + (f", {before} of them done" if before else ""), file=sys.stderr)
         try:
-            with _terminable(), terminal.RunProgress(opened) as progress:
+            with terminable(), terminal.RunProgress(opened) as progress:
                 opened.carry_out(source, progress)
         except BaseException:
             safe = f"{len(opened.done)} of {plan.size()} trials are safe in {folder}"
@@ -193,7 +193,7 @@ def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
     from benchmarks.gate.against import run_by_turns
 
     print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
-    with _terminable():
+    with terminable():
         base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
     print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
     if not report:
@@ -202,7 +202,7 @@ def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Within it a request to terminate, as a batch system sends, ends in good order too."""
 
     def interrupt(signum: int, frame: object) -> None:

@@ -13,7 +13,6 @@ import argparse
 import math
 import queue
 import random
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from scipy.stats import binom
 
+from benchmarks.commands import terminable
 from tests.mutation.drawn import drawn
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Drawn, Mutant, MutantError
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in planned:
             print(f"{each.name}  {each.where}\n{_diff(each)}")
         return 0
-    with _interruptible(), tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+    with terminable(), tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         try:
             results = _run(planned, Path(folder), options)
         except KeyboardInterrupt:
@@ -186,20 +186,6 @@ def _sandboxes(folder: Path, options: argparse.Namespace) -> Iterator[InTurn]:
             pool.shutdown(wait=False, cancel_futures=True)
             for box in boxes:
                 box.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Within it a request to terminate is an interruption, so that nothing is left at work."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def least_killed(count: int, share: float, sampled: bool) -> int:

@@ -181,6 +181,11 @@ def test_intervals_are_those_of_the_aligned_labels(unequal: Problem) -> None:
     # The first weight, then alpha and beta of the first true component and of the second.
     assert found["covered_50"] == [True, True, True, False, True]
     assert found["covered_90"] == [True, True, False, True, True]
+    # Without quantiles, without a truth, or where it can't be identified, there is nothing to hold.
+    assert coverage_of(None, fitted, unequal) == {}
+    for other in (replace(unequal, truth=None, why_no_error="no truth"),
+                  replace(unequal, why_no_error="not identifiable at this n")):  # fmt: skip
+        assert coverage_of(ends.tolist(), fitted, other) == {}
 
 
 def test_errors_of_a_location_are_in_spreads() -> None:

@@ -324,7 +324,9 @@ def test_commands_on_the_pages_are_known() -> None:
     for name in told:
         assert re.search(rf"^\W*{name} ", known, re.M), name
     named = {
-        target for page in PAGES for target in re.findall(r"^make ([\w-]+)", page.read_text(), re.M)
+        target
+        for page in PAGES
+        for target in re.findall(r"^make ([\w-]+)", page.read_text("utf-8"), re.M)
     }
     assert named >= {"bench", "test"}
     for target in sorted(named):  # make itself says whether it could make each

@@ -50,6 +50,7 @@ def fit_all(spec: str, sample: Sample, start: str, restarts: range) -> list[tupl
     "spec", ["em", "em:accelerate=false", "em:bins=64", "em:bins=64,batch=2",
              "direct", "direct:bins=64", "direct:bins=64,batch=2", "direct:method=newton",
              "gradient", "gradient:batch_size=64,max_epochs=20", "gradient:bins=64,max_epochs=50",
+             pytest.param("gradient:bins=64", marks=pytest.mark.slow),
              "sklearn", "scipy_user", "pomegranate", "pomegranate:preset=tight"]
 )  # fmt: skip
 def test_contract(spec: str) -> None:

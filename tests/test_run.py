@@ -31,6 +31,7 @@ def trials(folder: Path) -> pd.DataFrame:
         "--start", "quantile", "--start", "article", folder=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\nReport: first/report.html\n")
     return pd.read_parquet(folder / "first" / "trials.parquet")
 
 

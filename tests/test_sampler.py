@@ -57,12 +57,15 @@ def test_contract_compiled_each_time(more: str) -> None:
     assert broken_points(f"mcmc:draws=50,tune=50{more}") == {}
 
 
-def test_the_founding_posterior(compiled_once: None) -> None:
+@pytest.mark.parametrize("bins", [1024, pytest.param(0, marks=pytest.mark.slow)])
+def test_the_founding_posterior(compiled_once: None, bins: int) -> None:
     scenario = load("founding")
     founding = Sample.of(scenario.observations(0, 0), scenario.family)
     start = Start.of(policy("quantile"), founding, 2, 0)
     fit = (
-        parse("mcmc:bins=1024").prepare(founding, founding.family, 2).fit(start, 0, lambda c: None)
+        parse(f"mcmc:bins={bins}")
+        .prepare(founding, founding.family, 2)
+        .fit(start, 0, lambda c: None)
     )
     posterior = fit.posterior.posterior
     mean = (posterior["alpha"] / (posterior["alpha"] + posterior["beta"])).to_numpy()
@@ -74,8 +77,8 @@ def test_the_founding_posterior(compiled_once: None) -> None:
     assert_allclose(total.mean(axis=(0, 1))[order], [11.55, 11.40], atol=0.04)
     assert_allclose(total.std(axis=(0, 1))[order], [0.26, 0.25], atol=0.03)
     assert fit.converged
-    # At least one leapfrog step a draw, warm-up included, each over the rows of the sketch.
-    rows = len(founding.sketch(1024).counts)
+    # At least one leapfrog step a draw, warm-up included, each over the rows that it samples on.
+    rows = len(founding.sketch(bins).counts) if bins else founding.size
     assert fit.evaluations > 2 * 2000 * rows / founding.size
 
 

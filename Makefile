@@ -37,7 +37,7 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: $(STAMP)  ## the gate: run its plan and compare it with results/baseline; 1 if it regressed
+check: $(STAMP)  ## run the profile check and compare it with results/baseline; fails unless it passes
 	rm -rf results/check
 	$(BIN)/mixturebench run --profile check --out results/check
 	$(BIN)/mixturebench compare results/baseline results/check \

@@ -1,4 +1,4 @@
-"""How well it is fitted: the harness, the yardstick, the reports and the asv suites.
+"""How well it is fitted: references, runs, scores, reports, comparisons and the asv suites.
 
 asv imports every module below this package and takes any function or method called
 ``time_*``, ``track_*``, ``mem_*``, ``peakmem_*`` or ``timeraw_*`` for a benchmark. So

@@ -1,4 +1,7 @@
-"""The command line. Heavy imports wait inside the commands: ``--help`` answers at once."""
+"""The command line: it parses options, and calls a function of ``commands`` for each command.
+
+Heavy imports wait inside the commands, so that ``--help`` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchmarks.gate import ALPHA
+from benchmarks.compare import ALPHA
 from scenarios.errors import UserError
 
 
 class Commands(TyperGroup):
-    """The commands; a ``UserError`` in one of them is one sentence and exit status 2."""
+    """The commands. A ``UserError`` in one of them is one sentence, and exit status 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the requested command."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -35,20 +38,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich would double the time to the first word of help
+    rich_markup_mode=None,  # rich would double the time until help is printed
     help="Measure methods that fit mixture distributions: how often they find the optimum, how "
     "exactly, and at what cost.",
     epilog="Start here: mixturebench run",
 )
 
-SPEC_HELP = (
-    "A method, with settings if any: em, direct:method=BFGS, "
-    "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article. Repeat for more."
-)
-
 
 class Kind(StrEnum):
-    """What ``list`` lists."""
+    """The arguments of ``list``."""
 
     scenarios = "scenarios"
     fitters = "fitters"
@@ -56,101 +54,123 @@ class Kind(StrEnum):
     starts = "starts"
 
 
+class ComparisonFormat(StrEnum):
+    """The formats of ``compare``."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+def option(help: str, *names: str, **settings: Any) -> Any:
+    """An option of a command with its help."""
+    return typer.Option(*names, help=help, **settings)
+
+
+SPEC_HELP = (
+    "A method, with settings if any: em, direct:method=BFGS, newton:bins=1024, "
+    "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article. Repeat for more."
+)
+Fitters = Annotated[list[str] | None, option(SPEC_HELP)]
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")]
+Figures = Annotated[Path | None, option("A folder to write each figure to, as an SVG file too.")]
+
+
 @app.command("list")
 def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
     """List what there is to run, plug-ins included."""
-    from benchmarks import listing
+    from benchmarks import commands
 
-    listing.show(kind.value)
+    commands.list_(kind.value)
+
+
+Profile = Annotated[
+    str | None,
+    option(
+        "A ready-made plan: quick (minutes; the default), check (what `make check` runs), "
+        "standard (hours), full (days)."
+    ),
+]
+Scenarios = Annotated[
+    list[str] | None, option("A scenario of the catalogue, or a TOML file. Repeat for more.")
+]
+Starts = Annotated[
+    list[str] | None,
+    option("A start policy of `mixturebench list starts`. Repeat for more."),
+]
+Restarts = Annotated[int | None, option("Restarts of every fitter from every start policy.")]
+DataSets = Annotated[int | None, option("Data sets drawn from every scenario.")]
+Seed = Annotated[int | None, option("Random seed for data sets and starts; 0 by default.")]
+Timeout = Annotated[float | None, option("Seconds after which a trial is stopped; 600 by default.")]
+SetupTimeout = Annotated[
+    float | None, option("Seconds that a fitter may take to prepare; 600 by default.")
+]
+Memory = Annotated[float | None, option("MB that a worker may hold; 4000 by default.")]
+Workers = Annotated[
+    int | None,
+    option(
+        "Trials at once, each in a process with one thread; by default one a core. Use 1 where "
+        "timings matter."
+    ),
+]
+Dask = Annotated[
+    str | None,
+    option("Run on the dask.distributed cluster at this address instead.", metavar="ADDRESS"),
+]
+Against = Annotated[
+    str | None,
+    option(
+        "Run everything twice, interleaved: with the fitters and scenarios of this git revision "
+        "(or of a folder that has both), and with today's; then compare.",
+        metavar="REF",
+    ),
+]
+RunOut = Annotated[
+    Path | None,
+    option(
+        "A new or empty folder, or that of an unfinished run to continue; otherwise a new one "
+        "below results/runs/."
+    ),
+]
+WriteReport = Annotated[
+    bool,
+    option(
+        "After the trials, score them and write the page, or leave both to `mixturebench "
+        "report`; with --against, compare the two runs or leave that.",
+        "--report/--no-report",
+    ),
+]
 
 
 @app.command()
 def run(
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            help="A ready-made plan: quick (minutes; the default), check (what `make check` "
-            "runs), standard (hours), full (days).",
-        ),
-    ] = None,
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option(help="A scenario of the catalogue, or a TOML file. Repeat for more."),
-    ] = None,
-    fitter: Annotated[list[str] | None, typer.Option(help=SPEC_HELP)] = None,
-    start: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Where restarts begin: quantile, kmeans, screened, article. Repeat for more."
-        ),
-    ] = None,
-    restarts: Annotated[
-        int | None, typer.Option(help="Restarts of every fitter from every start policy.")
-    ] = None,
-    data_sets: Annotated[
-        int | None, typer.Option(help="Data sets drawn from every scenario.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides every data set and start; 0 by default.")
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(help="Seconds after which a trial is given up; 600 by default."),
-    ] = None,
-    setup_timeout: Annotated[
-        float | None,
-        typer.Option(help="Seconds that a fitter may take to prepare; 600 by default."),
-    ] = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(help="MB that a worker may hold; 4000 by default."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Trials at once, each in a process with one thread; by default one a core. "
-            "Use 1 where timings are the point.",
-        ),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Run on the dask.distributed cluster there instead."),
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="Run everything twice, by turns: with the fitters and scenarios of this git "
-            "revision (or of a folder that has both), and with today's; then compare.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A new or empty folder, or that of an unfinished run to go on with; "
-            "otherwise a new one below results/runs/.",
-        ),
-    ] = None,
-    report: Annotated[
-        bool,
-        typer.Option(
-            "--report/--no-report",
-            help="When the trials are done, score them and write the page, or leave both to "
-            "`mixturebench report`; with --against, compare the two runs or leave that.",
-        ),
-    ] = True,
+    profile: Profile = None,
+    scenario: Scenarios = None,
+    fitter: Fitters = None,
+    start: Starts = None,
+    restarts: Restarts = None,
+    data_sets: DataSets = None,
+    seed: Seed = None,
+    timeout: Timeout = None,
+    setup_timeout: SetupTimeout = None,
+    memory: Memory = None,
+    workers: Workers = None,
+    dask: Dask = None,
+    against: Against = None,
+    out: RunOut = None,
+    report: WriteReport = True,
 ) -> None:
     """Run fitters on scenarios, measure every fit, and write a report.
 
-    Options that are given replace the profile's own. Every fitter meets the same data and
-    the same starts. A trial that fails, hangs, crashes or eats the memory is a row in the
-    results; the run goes on. Interrupted, it goes on with `run --out DIR`, and `status DIR`
-    says how far it came.
+    Options replace the profile's own values. Every fitter meets the same data and the same
+    starts. A trial that fails, hangs, crashes or exhausts the memory is a row in the results,
+    and the run continues. After an interruption `run --out DIR` continues it, and `status DIR`
+    shows its progress.
 
     Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
     """
     from benchmarks import commands
-    from benchmarks.harness.plan import Choices
+    from benchmarks.runner.plan import Choices
 
     choices = Choices(
         profile=profile,
@@ -175,67 +195,54 @@ def fit(
             metavar="FILE", help="A .csv, .tsv, .parquet or .npy file, or - for standard input."
         ),
     ],
-    column: Annotated[
-        str | None, typer.Option(help="The column; needed where several hold numbers.")
-    ] = None,
+    column: Annotated[str | None, option("The column; needed where several hold numbers.")] = None,
     family: Annotated[
-        str, typer.Option(help="beta, normal, gamma, ...; auto tries all that the data allow.")
+        str, option("beta, normal, gamma, ...; auto tries all that the data allow.")
     ] = "auto",
     components: Annotated[
-        str, typer.Option(help="How many: a number, or a range such as 1..5 to choose from by BIC.")
+        str, option("How many: a number, or a range such as 1..5 to choose from by BIC.")
     ] = "1..4",
     fitter: Annotated[
         list[str] | None,
-        typer.Option(help=SPEC_HELP + " By default Newton's method. mcmc gives a posterior."),
+        option(SPEC_HELP + " By default Newton's method. mcmc gives a posterior."),
     ] = None,
-    restarts: Annotated[
-        int, typer.Option(help="Starts for each family and number of components.")
-    ] = 20,
-    seed: Annotated[int, typer.Option(help="Decides the starts.")] = 0,
+    restarts: Annotated[int, option("Starts for each family and number of components.")] = 20,
+    seed: Annotated[int, option("Random seed for the starts.")] = 0,
     drop_missing: Annotated[
-        bool, typer.Option("--drop-missing", help="Leave out cells that hold no finite number.")
+        bool, option("Leave out cells that hold no finite number.", "--drop-missing")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print it for machines.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write the page; otherwise FILE's name.fit.html.")
-    ] = None,
-    figures: Annotated[
-        Path | None, typer.Option(help="A folder to write the figures to, as SVG files too.")
-    ] = None,
+    json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
+    out: Annotated[Path | None, option("The page's file; otherwise FILE's name.fit.html.")] = None,
+    figures: Figures = None,
 ) -> None:
     """Fit a mixture to data of your own, and say how far to trust it.
 
-    Many starts, every end judged afresh; estimates with standard errors, a choice of family
+    Many starts, every optimum scored afresh; estimates with standard errors, a choice of family
     and number by BIC, warnings where the answer is fragile, and a page with the pictures.
 
     Try: mixturebench fit measurements.csv --column seconds --components 1..3
     """
-    from benchmarks.own_data import command
+    from benchmarks import commands
+    from benchmarks.fit.options import Options, component_counts
 
-    command.fit(
-        source, column, family, components, tuple(fitter or ()), restarts, seed, drop_missing,
-        json, out, figures,
-    )  # fmt: skip
+    options = Options(family, component_counts(components), tuple(fitter or ()), restarts, seed)
+    commands.fit(source, column, drop_missing, options, json, out, figures)
 
 
 @app.command()
-def status(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
-) -> None:
-    """Say what a run has done, what is left of it, what failed and why."""
+def status(folder: RunFolder) -> None:
+    """Show what a run has done, what is left, what failed and why."""
     from benchmarks import commands
 
     commands.status(folder)
 
 
 @app.command()
-def judge(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
-) -> None:
-    """Judge an old run again, by today's references, and print its table."""
+def score(folder: RunFolder) -> None:
+    """Score a run again by today's references, and print its table."""
     from benchmarks import commands
 
-    commands.judge(folder)
+    commands.score(folder)
 
 
 @app.command()
@@ -244,61 +251,42 @@ def reference(
         str, typer.Argument(metavar="SCENARIO", help="A scenario of the catalogue, or a TOML file.")
     ],
     components: Annotated[
-        int | None, typer.Option(help="How many to fit; otherwise the scenario's own number.")
+        int | None, option("Components to fit; otherwise the scenario's own number.")
     ] = None,
     data_sets: Annotated[
-        int, typer.Option(help="More than 1: only how far the references are from the truth.")
+        int, option("More than 1: print only how far the references are from the truth.")
     ] = 1,
-    seed: Annotated[int, typer.Option(help="Decides the data.")] = 0,
+    seed: Annotated[int, option("Random seed for the data.")] = 0,
 ) -> None:
     """Show the best known optimum of a scenario's data, and its certificate.
 
-    With --data-sets, the mean information error of the references over many data sets: it
-    is 1 where the optima attain the Cramér-Rao bound, so it checks the yardstick itself.
+    With --data-sets, print the mean information error of the references over many data sets: 1
+    where the optima attain the Cramér-Rao bound, which checks the measure itself.
     """
-    from benchmarks.harness import certificate
+    from benchmarks import commands
 
-    certificate.show(scenario, components, data_sets, seed)
-
-
-class Page(StrEnum):
-    """What ``report`` writes."""
-
-    html = "html"
-    md = "md"
-    csv = "csv"
+    commands.reference(scenario, components, data_sets, seed)
 
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")],
+    folder: RunFolder,
     out: Annotated[
-        Path | None,
-        typer.Option(help="Where to write it; otherwise DIR/report.html, or the terminal."),
+        Path | None, option("Where to write it; otherwise DIR/report.html, or the terminal.")
     ] = None,
     form: Annotated[
-        Page,
-        typer.Option(
+        str,
+        option(
+            "html, a page; md, its tables for a pull request; csv, the comparison's figures.",
             "--format",
-            help="A page; md, its tables for a pull request; or csv, the comparison's figures.",
         ),
-    ] = Page.html,
-    figures: Annotated[
-        Path | None, typer.Option(help="A folder to write each figure to, as an SVG file too.")
-    ] = None,
+    ] = "html",
+    figures: Figures = None,
 ) -> None:
     """Write the page of a run: one HTML file that needs nothing beside it."""
     from benchmarks import commands
 
-    commands.report(folder, out, figures, form.value)
-
-
-class Form(StrEnum):
-    """How ``compare`` prints."""
-
-    text = "text"
-    markdown = "markdown"
-    json = "json"
+    commands.report(folder, out, figures, form)
 
 
 @app.command()
@@ -306,21 +294,20 @@ def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="A folder that `run` made.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same trials.")],
     alpha: Annotated[
-        float, typer.Option(help="The chance of a false alarm, over all metrics together.")
+        float, option("The probability of a false alarm, over all metrics together.")
     ] = ALPHA,
     form: Annotated[
-        Form, typer.Option("--format", help="Markdown is for a pull request, JSON for machines.")
-    ] = Form.text,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="A file to write it to, in place of the terminal.")
-    ] = None,
+        ComparisonFormat,
+        option("Markdown is for a pull request, JSON for machines.", "--format"),
+    ] = ComparisonFormat.text,
+    json: Annotated[bool, option("The same as --format json.", "--json")] = False,
+    out: Annotated[Path | None, option("A file to write it to, in place of the terminal.")] = None,
 ) -> None:
-    """Say whether NEW is worse than BASE, trial by trial, and how sure that is.
+    """Say whether NEW is worse than BASE, trial by trial, and how certain that is.
 
-    Both are judged by the better of their references. Exit status: 0 passed (nothing became
-    worse by as much as must be seen), 1 regressed, 3 inconclusive (it says what would settle
-    it), 4 measured nothing, 2 for runs that can't be compared.
+    Both are scored by the better of their references. Exit status: 0 passed (no regression of
+    the size that the comparison must detect), 1 regressed, 3 inconclusive (it says what would
+    settle it), 4 measured nothing, 2 for runs that can't be compared.
     """
     from benchmarks import commands
 
@@ -330,7 +317,7 @@ def compare(
 @app.command()
 def baseline(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A complete run.")],
-    out: Annotated[Path, typer.Option(help="Where to keep it; what is there is replaced.")] = Path(
+    out: Annotated[Path, option("The folder; what is there is replaced.")] = Path(
         "results/baseline"
     ),
 ) -> None:
@@ -341,10 +328,8 @@ def baseline(
 
 
 @app.command()
-def check(
-    fitter: Annotated[str, typer.Argument(metavar="FITTER", help=SPEC_HELP)],
-) -> None:
-    """Test that a fitter keeps the contract, yours or ours; exit 1 if it does not."""
+def check(fitter: Annotated[str, typer.Argument(metavar="FITTER", help=SPEC_HELP)]) -> None:
+    """Test that a fitter, yours or the project's, meets the contract; exit 1 if it does not."""
     from benchmarks import commands
 
     commands.check(fitter)

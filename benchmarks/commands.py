@@ -1,25 +1,31 @@
-"""What the commands do, once the command line has been read."""
+"""The commands: one function each, which prints and writes what the command promises."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.files import write_text
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.harness.judgement import Judgement
-    from benchmarks.harness.plan import Choices, Plan
-    from benchmarks.harness.run import Source
+    from benchmarks.fit.answer import Answer
+    from benchmarks.fit.options import Options
+    from benchmarks.runner.plan import Choices, Plan
+    from benchmarks.runner.session import Backend
+    from benchmarks.scoring.score import ScoredRun
+
+
+def list_(kind: str) -> None:
+    """Print all scenarios, fitters, families or starts."""
+    from benchmarks import console
+    from benchmarks.report import inventory
+
+    console.show_frame(getattr(inventory, kind)().replace("`|\\*", "", regex=True))
 
 
 def run(
@@ -30,14 +36,13 @@ def run(
     against: str | None,
     report: bool,
 ) -> None:
-    """Plan or take up again, run, judge, print the table, write the page and name it.
+    """Run a new plan, or resume the one in ``out``; then score it and write its page.
 
-    Without ``report`` it ends with the run: ``judge_folder`` and the page can follow later.
-    The plan is checked before anything slow is imported, so that a typing error is
-    answered at once.
+    Without ``report`` it ends with the run. The plan is checked before anything slow is
+    imported, so that a typing error is answered at once.
     """
-    from benchmarks.harness.journal import RUN, read_run
-    from benchmarks.harness.plan import Plan
+    from benchmarks.runner.journal import RUN, read_run
+    from benchmarks.runner.plan import Plan
 
     if workers is not None and workers < 1:
         raise UserError(f"--workers {workers}: it takes a whole number of at least 1")
@@ -45,7 +50,7 @@ def run(
         raise UserError("--workers is for this machine; with --dask the cluster's threads decide")
     if against is not None and (workers is not None or dask is not None):
         raise UserError("--against runs one trial at a time: leave out --workers and --dask")
-    if out is not None and choices.nothing() and (out / RUN).is_file():
+    if out is not None and choices.is_empty() and (out / RUN).is_file():
         plan = Plan.of(read_run(out)["plan"])
     else:
         plan = choices.plan()
@@ -55,198 +60,249 @@ def run(
     if against is not None:
         _run_against(plan, out, against, report)
         return
-    _carry_out(plan, out, workers or _cores(), dask)
+    from benchmarks.runner.execution import available_cores, execute_plan
+    from benchmarks.runner.supervisor import LocalBackend
+
+    backend: Backend = LocalBackend(plan.limits, workers or available_cores())
+    if dask is not None:
+        from benchmarks.runner.dask_backend import DaskBackend
+
+        backend = DaskBackend(dask, plan.limits)
+    execute_plan(plan, out, backend)
     if not report:
         print(f"Run: {out}; its report: mixturebench report {out}")
         return
-    from benchmarks.report.page import Page, html
+    from benchmarks.report.formats.base import formats
+    from benchmarks.report.page import Page
 
-    judgement = _judged(out)
-    _write_parquet(judgement.trials, out / "trials.parquet")
-    _print_judgement(judgement)
-    page = write_text(out / "report.html", html(Page(judgement)), "--out")
+    scored = _scored(out)
+    _write_parquet(scored.trials, out / "trials.parquet")
+    _print_scores(scored)
+    page = write_text(out / "report.html", formats()["html"].render(Page(scored)), "--out")
     print(f"\nReport: {page}")
 
 
-def judge(folder: Path) -> None:
-    """Judge an old run again: its table is printed, and its Parquet file replaced."""
-    judgement = _judged(folder)
-    _write_parquet(judgement.trials, folder / "trials.parquet")
-    _print_judgement(judgement)
+def score(folder: Path) -> None:
+    """Score a run again, print its table, and replace its Parquet file."""
+    scored = _scored(folder)
+    _write_parquet(scored.trials, folder / "trials.parquet")
+    _print_scores(scored)
+
+
+def fit(
+    source: str,
+    column: str | None,
+    drop_missing: bool,
+    options: Options,
+    as_json: bool,
+    out: Path | None,
+    figures: Path | None,
+) -> None:
+    """Fit a mixture to a column of a file, print the answer, and write its page."""
+    from benchmarks.fit import page
+    from benchmarks.fit.figures import density_figure, quantile_figure
+    from benchmarks.fit.find import find_mixture
+    from benchmarks.fit.warnings import warnings
+    from benchmarks.report.strict_json import to_json
+    from benchmarks.runner.progress import say
+    from scenarios.data_files import STANDARD_INPUT, read
+
+    data = read(source, column, drop_missing)
+    try:
+        answer = find_mixture(data, options, say)
+    finally:
+        say("")
+    sentences = warnings(answer)
+    if as_json:
+        print(to_json(answer.content(sentences)))
+        path = out
+    else:
+        _print_answer(answer, sentences)
+        path = out or Path(f"{'data' if source == STANDARD_INPUT else Path(source).stem}.fit.html")
+    if path is None and figures is None:
+        return
+    drawn = [density_figure(answer), quantile_figure(answer)]
+    if figures is not None:
+        for figure in drawn:
+            write_text(figures / f"{figure.name}.svg", figure.svg, "--figures")
+    if path is not None:
+        write_text(path, page.html(answer, sentences, drawn), "--out")
+        if not as_json:
+            print(f"\nPage: {path}")
 
 
 def status(folder: Path) -> None:
     """Print what a run has done, what is left, what failed and why."""
-    from benchmarks import terminal
-    from benchmarks.harness.run import how_to_resume
-    from benchmarks.harness.status import status_of
+    from benchmarks import console
+    from benchmarks.runner.run_status import status_of
+    from benchmarks.runner.session import resume_command
 
-    terminal.show_status(status_of(folder), folder, how_to_resume(folder))
+    console.show_status(status_of(folder), folder, resume_command(folder))
 
 
 def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> None:
-    """Judge an old run again and write its page, and its figures by themselves if asked.
+    """Score a run again and write its report, and each figure as a file if asked.
 
-    Markdown and CSV are printed, unless there is a file to write them to.
+    A format for terminals, such as Markdown, is printed unless a file is named.
     """
-    from benchmarks.report import page
+    from benchmarks.report.formats.base import formats
+    from benchmarks.report.page import Page
+    from scenarios.registry import choose
 
-    told = page.Page(_judged(folder))
+    known = formats()
+    chosen = known[choose("format", form, known)]
+    page = Page(_scored(folder))
     if figures is not None:
-        for name, svg in told.figures():
-            write_text(figures / f"{name}.svg", svg, "--figures")
+        for drawn in page.all_figures:
+            write_text(figures / f"{drawn.name}.svg", drawn.svg, "--figures")
         print(f"Figures: {figures}", file=sys.stderr)
-    if form == "html":
-        out = out or folder / "report.html"
-    text = {"html": page.html, "md": page.markdown, "csv": page.csv}[form](told)
+    if out is None and not chosen.printed:
+        out = folder / f"report.{chosen.extension}"
+    text = chosen.render(page)
     if out is None:
         print(text, end="")
     else:
         print(f"Report: {write_text(out, text, '--out')}")
 
 
+def reference(name: str, components: int | None, data_sets: int, seed: int) -> None:
+    """Print the reference of data set 0, or the information errors of many data sets."""
+    from benchmarks import console
+    from benchmarks.reference.search import cache_folder, find_reference
+    from benchmarks.runner.datasets import draw_sample
+    from benchmarks.scoring.truth_errors import information_errors
+    from scenarios.model import Model
+    from scenarios.scenario import load
+
+    scenario = load(name)
+    for option, value in (("--components", components), ("--data-sets", data_sets)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} {value}: it takes a whole number of at least 1")
+    count = components if components is not None else scenario.components
+    if data_sets > 1:
+        if components is not None and components != scenario.components:
+            raise UserError(
+                f"--data-sets compares with the truth, which has {scenario.components} "
+                f"components, not {components}: leave --components out"
+            )
+        errors = information_errors(name, data_sets, seed)
+        mean, error = float(errors.mean()), float(errors.std(ddof=1)) / errors.size**0.5
+        print(f"information error of the reference over {errors.size} data sets of {name}:")
+        print(f"mean {mean:.3f} ± {error:.3f} (1 is the Cramér–Rao bound, for large samples)")
+        return
+    sample = draw_sample(scenario, 0, seed)
+    if sample.size < Model(sample.family, count).dimension:
+        raise UserError(f"{sample.size} observations are too few for {count} components")
+    floor = scenario.specification.spread_floor
+    console.show_reference(name, sample.size, find_reference(sample, count, floor, cache_folder()))
+
+
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:
-    """Print or write the gate's verdict on two runs; its word is the exit status."""
-    from benchmarks import terminal
-    from benchmarks.gate import show
-    from benchmarks.gate.pairs import pair
-    from benchmarks.gate.verdict import compare as verdict_of
+    """Print or write the comparison of two runs; its verdict is the exit status."""
+    from benchmarks.compare import render
+    from benchmarks.compare.pairs import pair
+    from benchmarks.compare.verdict import compare as verdict_of
+    from benchmarks.runner.progress import say
 
     if not 0.0 < alpha < 0.5:
         raise UserError(f"--alpha {alpha:g}: it takes a number above 0 and below 0.5")
-    pairs = pair(base, new, terminal.say)
-    terminal.say("")
+    pairs = pair(base, new, say)
+    say("")
     comparison = verdict_of(pairs, alpha)
-    if form == "json":
-        told = show.as_json(comparison)
-    elif form == "markdown":
-        told = show.markdown(comparison)
-    else:
-        told = terminal.comparison_text(comparison)
+    text = render.FORMATS[form](comparison)
     if out is None:
-        print(told.rstrip())
+        print(text.rstrip())
     else:
-        write_text(out, told, "--out")
-        print(f"{show.sentence(comparison)} All of it: {out}")
+        write_text(out, text, "--out")
+        print(f"{render.sentence(comparison)} All of it: {out}")
     raise SystemExit(comparison.exit_code)
 
 
 def baseline(folder: Path, out: Path) -> None:
-    """Keep a complete run's facts, without its traces."""
-    from benchmarks.gate.baseline import keep
+    """Write a complete run's facts, without its traces, as a baseline."""
+    from benchmarks.compare.baseline import write_baseline
 
-    count, size = keep(folder, out)
+    count, size = write_baseline(folder, out)
     print(f"{count} trials in {out}, {size / 1e3:.0f} kB")
 
 
 def check(spec: str) -> None:
     """Run the contract test and print each of its points."""
-    from benchmarks.harness.contract import check_fitter
+    from benchmarks.runner.contract import check_fitter
 
     failed = 0
-    for point, problem in check_fitter(spec):
-        failed += problem is not None
-        print(f"{'ok  ' if problem is None else 'FAIL'} {point}{f': {problem}' if problem else ''}")
+    for point, wrong in check_fitter(spec):
+        failed += wrong is not None
+        print(f"{'ok  ' if wrong is None else 'FAIL'} {point}{f': {wrong}' if wrong else ''}")
         sys.stdout.flush()
     if failed:
         print(f"{spec} breaks {failed} of the contract's points")
         raise SystemExit(1)
-    print(f"{spec} keeps the contract")
-
-
-def _carry_out(plan: Plan, folder: Path, workers: int, dask: str | None) -> None:
-    """Do what is left of the plan; an interruption says what is safe and how to go on."""
-    from benchmarks import terminal
-    from benchmarks.harness.run import how_to_resume, in_workers, note_session, open_run
-
-    source: Source = in_workers(plan, workers)
-    if dask is not None:
-        from benchmarks.harness.cluster import Cluster
-
-        cluster = Cluster(dask)
-        source, workers = cluster.source(plan), cluster.threads
-    with open_run(plan, folder) as opened:
-        before, began = len(opened.done), time.monotonic()
-        if before == plan.size():
-            print(f"All {before} trials are in {folder} already", file=sys.stderr)
-            return
-        told = f"{plan.size()} trials into {folder}"
-        print(told + (f", {before} of them done" if before else ""), file=sys.stderr)
-        try:
-            with terminable(), terminal.RunProgress(opened) as progress:
-                opened.carry_out(source, progress)
-        except BaseException:
-            safe = f"{len(opened.done)} of {plan.size()} trials are safe in {folder}"
-            print(f"{safe}; to go on: {how_to_resume(folder)}", file=sys.stderr)
-            raise
-        finally:
-            note_session(folder, began, workers, len(opened.done) - before)
+    print(f"{spec} meets the contract")
 
 
 def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
-    """Both sides by turns, into ``base`` and ``new`` below ``out``; then ends as ``compare`` does.
+    """Run both sides, interleaved, into ``base`` and ``new`` below ``out``, and compare them.
 
     Without ``report`` it ends with the runs.
     """
-    from benchmarks import terminal
-    from benchmarks.gate import ALPHA
-    from benchmarks.gate.against import run_by_turns
+    from benchmarks.compare import ALPHA
+    from benchmarks.compare.against import run_interleaved
+    from benchmarks.runner.execution import terminable
+    from benchmarks.runner.progress import ProgressBar
 
     print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
     with terminable():
-        base, new = run_by_turns(plan, out, ref, terminal.RunProgress)
+        base, new = run_interleaved(plan, out, ref, ProgressBar)
     print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
     if not report:
         return
     compare(base, new, ALPHA, "text", None)
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Within it a request to terminate, as a batch system sends, ends in good order too."""
+def _print_answer(answer: Answer, warnings: list[str]) -> None:
+    from benchmarks import console
+    from benchmarks.fit import page
+    from benchmarks.fit.summary_text import headline
 
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    print(headline(answer))
+    tables = [page.estimate_table(answer), page.posterior_table(answer)]
+    if len(answer.candidates) > 1:
+        tables.append(page.candidate_table(answer))
+    for table in tables:
+        if table is not None:
+            console.show_table(table)
+    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
+    for sentence in [*answer.untried, *left_out, *(f"Warning: {each}" for each in warnings)]:
+        print(f"{sentence}.")
 
 
-def _judged(folder: Path) -> Judgement:
-    from benchmarks import terminal
-    from benchmarks.harness.judgement import judge_folder
+def _scored(folder: Path) -> ScoredRun:
+    from benchmarks.runner.progress import say
+    from benchmarks.scoring.score import score_run
 
-    judgement = judge_folder(folder, terminal.say)
-    terminal.say("")
-    if judgement.trials.empty:
-        raise UserError(f"the run in {folder} has no trials yet: there is nothing to judge")
-    return judgement
+    scored = score_run(folder, say)
+    say("")
+    if scored.trials.empty:
+        raise UserError(f"the run in {folder} has no trials yet: there is nothing to score")
+    return scored
 
 
-def _print_judgement(judgement: Judgement) -> None:
-    """The comparison, and what the reader must know of it."""
-    from benchmarks import terminal
+def _print_scores(scored: ScoredRun) -> None:
+    """Print the comparison and the warnings."""
+    from benchmarks import console
+    from benchmarks.report.warnings import warnings
 
-    terminal.show_comparison(judgement.trials)
-    for note in judgement.notes:
-        print(f"Note: {note}.")
+    console.show_comparison(scored.trials)
+    for warning in warnings(scored):
+        print(f"Note: {warning}.")
 
 
 def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
-    """Whole, or not at all."""
+    """Write a data frame whole, or not at all."""
     from io import BytesIO
 
-    from benchmarks.harness.journal import replace_file
+    from benchmarks.files import replace_file
 
     content = BytesIO()
     trials.to_parquet(content, index=False)
@@ -254,15 +310,3 @@ def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
         replace_file(path, content.getvalue())
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}; make room for it") from error
-
-
-def write_text(path: Path, text: str, option: str) -> Path:
-    """Write a file that a user asked for by ``option``; ``UserError`` if it can't be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{option}: {path} can't be written: {error.strerror}; name a place that can"
-        ) from error
-    return path

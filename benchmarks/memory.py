@@ -1,8 +1,8 @@
-"""asv suite: how much memory one fit takes."""
+"""asv suite: peak memory of one fit."""
 
 from __future__ import annotations
 
-from benchmarks.under_test import FITTERS, made_ready
+from benchmarks.under_test import FITTERS, prepare
 
 
 class Fits:
@@ -15,8 +15,8 @@ class Fits:
 
     def setup(self, name: str, scenario_name: str) -> None:
         """Draw the data and the start, and prepare the fitter; mcmc is measured on one scenario."""
-        self.prepared, self.start = made_ready(name, scenario_name)
+        self.prepared, self.start = prepare(name, scenario_name)
 
     def peakmem_fit(self, name: str, scenario_name: str) -> None:
-        """Most resident memory of the process: imports, data and preparing are part of it."""
+        """Peak resident memory of the process, with imports, data and preparation."""
         self.prepared.fit(self.start, 1, lambda copy: None)

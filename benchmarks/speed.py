@@ -1,14 +1,14 @@
-"""asv suite: how long one fit, one pass and one import take."""
+"""asv suite: the time of one fit, of one pass over the data, and of imports."""
 
 from __future__ import annotations
 
-from benchmarks.under_test import FITTERS, drawn, made_ready, other_contract, skip
+from benchmarks.under_test import FITTERS, commit_skip_reason, draw, prepare, skip_if
 
 SCENARIOS = ["founding", "overlapping", "unequal"]
 
 
 class Fits:
-    """One fit from one quantile start, on data set 0; what is prepared once is not timed."""
+    """One fit from one quantile start, on data set 0; the preparation is not timed."""
 
     params = (list(FITTERS), SCENARIOS)
     param_names = ("fitter", "scenario")
@@ -17,7 +17,7 @@ class Fits:
 
     def setup(self, name: str, scenario_name: str) -> None:
         """Draw the data and the start, and prepare the fitter; mcmc is timed on one scenario."""
-        self.prepared, self.start = made_ready(name, scenario_name)
+        self.prepared, self.start = prepare(name, scenario_name)
 
     def time_fit(self, name: str, scenario_name: str) -> None:
         """Wall time of one restart."""
@@ -33,7 +33,7 @@ class Passes:
 
     def setup(self, kernel: str, scenario_name: str) -> None:
         """Draw the data."""
-        scenario, sample = drawn(scenario_name)
+        scenario, sample = draw(scenario_name)
         self.kernel = getattr(sample, kernel)
         self.mixture = scenario.truth
 
@@ -43,7 +43,7 @@ class Passes:
 
 
 class Imports:
-    """What has to be imported to load a scenario, to find a fitter, to answer ``--help``."""
+    """The modules that load a scenario, find a fitter, and answer ``--help``."""
 
     params = (["scenarios.scenario", "fitters.spec", "benchmarks.cli"],)
     param_names = ("module",)
@@ -51,13 +51,13 @@ class Imports:
 
     def setup(self, module: str) -> None:
         """Skip commits of another contract, whose modules may have other names."""
-        skip(other_contract())
+        skip_if(commit_skip_reason())
 
     def timeraw_import(self, module: str) -> str:
         """Wall time of an import in a fresh interpreter.
 
-        A ``time_import`` would import once and then find the module in memory: asv starts an
-        interpreter for each sample of a ``timeraw_`` alone. All modules there are the commit's,
-        ``benchmarks.cli`` too, for it is what the commit's users start.
+        A ``time_import`` would find the module in memory after the first import: asv starts an
+        interpreter for each sample of a ``timeraw_`` alone. All modules are the commit's there,
+        ``benchmarks.cli`` too, since the commit's users start that one.
         """
         return f"import {module}"

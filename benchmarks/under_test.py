@@ -1,8 +1,8 @@
-"""What the asv suites share: the commit under test, and what its fitters are given.
+"""The commit under test, and the data, starts and fitters that the asv suites give it.
 
 asv takes ``benchmarks`` from the working tree, and ``scenarios`` and ``fitters`` from the wheel
-of the commit under test. Those may be of another contract: so the suites import nothing that
-needs them at their top, and what is in here looks at the contract first.
+of the commit under test. That may have another contract: so the suites import nothing that
+needs these two at module level, and the functions here check the contract first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmarks.harness import CONTRACT
+from benchmarks.runner import CONTRACT
 
 if TYPE_CHECKING:
     from fitters.base import Prepared
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from scenarios.sample import Sample
     from scenarios.scenario import Scenario
 
-FITTERS = ("gradient", "direct", "em", "mcmc")
-SLOWEST, ITS_SCENARIO = "mcmc", "unequal"
-"""The fitter that is measured on a single scenario, its smallest."""
+FITTERS = ("gradient", "direct", "newton", "em", "mcmc")
+SLOWEST, SLOWEST_SCENARIO = "mcmc", "unequal"
+"""The fitter that is measured on one scenario alone, its smallest."""
 START = "quantile"
 SEED = 0
 
@@ -38,44 +38,46 @@ def described(**attributes: Any) -> Callable[[Function], Function]:
     return decorate
 
 
-def other_contract(*needed: str) -> str:
+def commit_skip_reason(*modules: str) -> str:
     """Why this commit can't be measured; empty if it can.
 
-    Its contract may be another, or it may lack what ``needed``, modules of the harness by
-    name, import of it: commits older than that.
+    Its contract may be another, or an older commit may lack what ``modules``, modules of the
+    runner by name, import from it.
     """
     import fitters
 
-    theirs = getattr(fitters, "CONTRACT", None)
-    if theirs != CONTRACT:
-        return f"this commit has fitters.CONTRACT {theirs}, the yardstick knows {CONTRACT}: skipped"
+    contract = getattr(fitters, "CONTRACT", None)
+    if contract != CONTRACT:
+        return (
+            f"this commit has fitters.CONTRACT {contract}, the runner supports {CONTRACT}: skipped"
+        )
     try:
-        for name in needed:
+        for name in modules:
             import_module(name)
     except ImportError as error:
         if str(error.name).partition(".")[0] not in ("scenarios", "fitters"):
             raise
-        return f"this commit lacks what the yardstick asks of it ({error}): skipped"
+        return f"this commit lacks a module or name that the runner imports ({error}): skipped"
     return ""
 
 
-def not_measured(fitter: str, scenario_name: str) -> str:
-    """Why the grid has no such point; empty where it has."""
-    if fitter == SLOWEST and scenario_name != ITS_SCENARIO:
-        return f"{SLOWEST} takes long, and is measured on {ITS_SCENARIO} alone"
+def point_skip_reason(fitter: str, scenario_name: str) -> str:
+    """Why the grid lacks a point; empty where it has it."""
+    if fitter == SLOWEST and scenario_name != SLOWEST_SCENARIO:
+        return f"{SLOWEST} is slow, and is measured on {SLOWEST_SCENARIO} alone"
     return ""
 
 
-def skip(reason: str) -> None:
-    """Raise ``NotImplementedError``, asv's word for a point to skip, if there is a reason."""
+def skip_if(reason: str) -> None:
+    """Raise ``NotImplementedError``, by which asv skips a point, if there is a reason."""
     if reason:
         raise NotImplementedError(reason)
 
 
-def drawn(scenario_name: str) -> tuple[Scenario, Sample]:
-    """The scenario and its data set 0, as this commit draws it; skips what it doesn't have."""
-    skip(other_contract("benchmarks.harness.data"))
-    from benchmarks.harness.data import draw_sample
+def draw(scenario_name: str) -> tuple[Scenario, Sample]:
+    """The scenario and its data set 0, drawn by this commit; skips an unknown scenario."""
+    skip_if(commit_skip_reason("benchmarks.runner.datasets"))
+    from benchmarks.runner.datasets import draw_sample
     from scenarios.errors import UserError
     from scenarios.scenario import load
 
@@ -86,17 +88,18 @@ def drawn(scenario_name: str) -> tuple[Scenario, Sample]:
         raise NotImplementedError(f"not in this commit: {error}") from error
 
 
-def made_ready(fitter: str, scenario_name: str) -> tuple[Prepared, Start]:
-    """A fitter that is prepared for data set 0, and a start; skips what isn't measured."""
-    skip(not_measured(fitter, scenario_name))
-    scenario, sample = drawn(scenario_name)
+def prepare(fitter: str, scenario_name: str) -> tuple[Prepared, Start]:
+    """The fitter prepared for data set 0, and a start; skips a point that is not measured."""
+    skip_if(point_skip_reason(fitter, scenario_name))
+    scenario, sample = draw(scenario_name)
     from fitters.spec import parse
     from fitters.starts import Start, policy
     from scenarios.errors import UserError
+    from scenarios.model import Model
 
     try:
         chosen = parse(fitter)
     except UserError as error:
         raise NotImplementedError(f"not in this commit: {error}") from error
-    start = Start.of(policy(START), sample, scenario.components, 1)
-    return chosen.prepare(sample, sample.family, scenario.components), start
+    model = Model(sample.family, scenario.components)
+    return chosen.prepare(sample, model), Start.of(policy(START), sample, model, 1)

@@ -1,9 +1,9 @@
-"""The contract of a fitter: all that the harness knows of one, and all that it may ask.
+"""The contract of a fitter.
 
-A fitter is a pydantic dataclass whose fields are its settings, each with a default. Its
-life: ``supports`` → ``prepare`` once for a sample → ``fit`` once for every start, or
-``fit_many`` once for a batch of them. What a fit says of itself is recorded as its claim;
-everything judged is recomputed elsewhere.
+A fitter is a pydantic dataclass whose fields are its settings, each with a default. Its life
+cycle: ``supports(model)``; ``prepare(sample, model)`` once for a sample; then ``fit`` once for
+each start, or ``fit_many`` once for a batch of starts. A fit's claim is recorded; every score
+is computed elsewhere, from the mixture that it returns.
 """
 
 from __future__ import annotations
@@ -16,38 +16,44 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from fitters.starts import Start
-from scenarios.families import Family
+from scenarios.families.base import Array
 from scenarios.mixture import Mixture
+from scenarios.model import Model
 from scenarios.sample import Sample
 
+__all__ = [
+    "Array", "Batch", "Fit", "Fitter", "Mixture", "Model", "Observe", "Prepared", "Sample", "Start",
+]  # fmt: skip
+
 Observe = Callable[[Callable[[], Mixture]], None]
-"""``observe(copy)``: call it at every iterate with a function that returns the mixture there.
+"""``observe(copy)``: call it at every iterate with a function that returns the current mixture.
 
 It costs next to nothing: ``copy`` is called at some 64 log-spaced passes only.
 """
 
-
 Batch = Annotated[int, Field(ge=1)]
-"""The setting ``batch``: how many restarts a fitter is to be given at once."""
+"""The setting ``batch``: how many restarts ``fit_many`` takes at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What one start led to, in the fitter's own words."""
+    """The result of one fit. Fields that are added later have defaults."""
 
     mixture: Mixture
-    converged: bool | None
-    """Whether the fitter believes that it is done: its claim, to be checked; None: no claim."""
+    claimed: bool | None
+    """Whether the fitter says that it has converged; None: it does not say."""
     iterations: int
-    evaluations: float
-    """Passes, as the fitter counts them."""
+    passes: Mapping[str, float]
+    """Passes over the data by kernel, such as ``{"expectation": 12.0}``."""
     message: str = ""
     posterior: Any = None
     """The posterior as ArviZ data, from a fitter that samples one."""
+    extra: Mapping[str, Any] | None = None
+    """Figures of the fitter's own, as plain JSON values; they are recorded, not scored."""
 
 
 class Prepared(ABC):
-    """A fitter made ready for one sample: it owns what many restarts share."""
+    """A fitter prepared for one sample: it owns what all restarts share."""
 
     @abstractmethod
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
@@ -55,19 +61,18 @@ class Prepared(ABC):
 
     @property
     def batch(self) -> int:
-        """How many restarts ``fit_many`` is to be given at once; 1: it is never called."""
+        """How many restarts ``fit_many`` takes at once; 1: it is never called."""
         return 1
 
     def fit_many(self, starts: Sequence[Start], seeds: Sequence[int]) -> list[Fit]:
-        """Fit from several starts at once, each to where ``fit`` leads from it, to rounding."""
+        """Fit from several starts at once: the same fits as ``fit`` gives, to rounding."""
         raise NotImplementedError("this fitter takes one start at a time")
 
     def rebind(self, sample: Sample) -> Prepared | None:
-        """The same for another sample of the same family and K, or None: prepare anew.
+        """Prepare for another sample of the same family and K at less cost, or return None.
 
-        The one that was rebound is not used again.
-
-        Worth defining where preparing is expensive, as compiling a model is.
+        Define it where preparing is expensive, as compiling a model is. The object that it is
+        called on is not used again.
         """
         return None
 
@@ -77,14 +82,32 @@ class Fitter(ABC):
 
     name: ClassVar[str]
     counted_by: ClassVar[Literal["sample", "fitter"]] = "sample"
-    """Who counts passes: the sample's kernels, or the fitter itself (``Fit.evaluations``)."""
+    """Who counts passes: the sample's kernels, or the fitter itself in ``Fit.passes``."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named groups of settings, for ``name:preset=...``."""
 
-    def supports(self, family: Family, components: int) -> str | None:
-        """Why this fitter can't fit that, in a sentence; None where it can."""
+    def supports(self, model: Model) -> str | None:
+        """Return a sentence that says why the model can't be fitted, or None if it can."""
         return None
 
-    @abstractmethod
-    def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
-        """Do once what every restart on this sample needs; ``family`` is the sample's."""
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
+        """Do the work that all restarts on ``sample`` share; ``model.family`` is the sample's.
+
+        A method that shares nothing between restarts defines ``fit_one`` instead.
+        """
+        return _Unprepared(self, sample)
+
+    def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
+        """Fit ``sample`` from ``start``; called where ``prepare`` is not defined."""
+        raise NotImplementedError(f"{self.name} defines neither prepare nor fit_one")
+
+
+@dataclass(frozen=True, eq=False)
+class _Unprepared(Prepared):
+    """A fitter that shares nothing between restarts."""
+
+    fitter: Fitter
+    sample: Sample
+
+    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+        return self.fitter.fit_one(self.sample, start, seed, observe)

@@ -1,9 +1,13 @@
-"""Markov chain Monte Carlo with PyMC."""
+"""Markov chain Monte Carlo with PyMC.
+
+Samples the posterior of the mixture with the no-U-turn sampler, one chain from each of several
+starts, and returns the posterior mean. The likelihood is the same in every order of the
+components, so chains may exchange labels: draws are relabelled before they are averaged.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,79 +17,77 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Observe, Prepared
-from fitters.pymc_model import build_model, inside, model_data, unconstrained
+from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.pymc_model import build_model, initial_values, model_data, unconstrained
 from fitters.quiet import quiet
 from fitters.relabelling import relabel
-from fitters.sketching import Bins, seen, unsketchable
-from fitters.starts import Start
-from scenarios.families import Family
-from scenarios.mixture import Mixture
-from scenarios.sample import Sample
+from fitters.sketching import Bins, sketch_unsupported_reason, view_of
 
-TALKATIVE = ("pymc", "pymc.sampling", "arviz")
+MAX_R_HAT = 1.01
+"""Largest R-hat of a fit that claims to have converged."""
 
 
 @dataclass(frozen=True)
 class MCMC(Fitter):
-    """The no-U-turn sampler on the unordered mixture; the posterior mean after relabelling.
+    """The no-U-turn sampler (Hoffman & Gelman 2014, *JMLR* 15:1593) on the unordered mixture.
 
-    Hoffman & Gelman (2014), *JMLR* 15:1593. Labels are left free while sampling, since any
-    order constraint (on means, say) distorts mixtures whose components agree in it. Each
-    draw is then relabelled towards the common centre: Stephens (2000), *JRSS B* 62:795.
+    Labels are free while sampling, since any order constraint (on means, say) distorts
+    mixtures whose components agree in it. Draws are then relabelled (Stephens 2000, *JRSS B*
+    62:795) and averaged.
 
-    Priors: weights Dirichlet(``weight_concentration``); positive parameters lognormal with
-    standard deviation ``positive_sd`` around the geometric mean of the estimates from K
-    equal bins of the sorted data; locations normal around the sample's mean with
-    ``location_sd`` times its standard deviation.
+    Priors: weights Dirichlet; positive parameters lognormal around the geometric mean of the
+    estimates from K equal bins of the sorted data; locations normal around the sample's mean.
     """
 
     name = "mcmc"
     counted_by = "fitter"
 
     draws: Annotated[int, Field(ge=4)] = 1000
+    """Draws of each chain, after tuning."""
     tune: Annotated[int, Field(ge=0)] = 1000
+    """Draws of each chain that adapt the sampler and are discarded."""
     chains: Annotated[int, Field(ge=1)] = 2
+    """Chains, run one after another. One chain has no R-hat, and so claims nothing."""
     sampler: Literal["auto", "nutpie", "pymc"] = "auto"
     """``auto``: nutpie where it is installed, PyMC's own elsewhere; the message says which."""
     weight_concentration: Annotated[float, Field(gt=0)] = 1.0
+    """Concentration of the weights' Dirichlet prior."""
     positive_sd: Annotated[float, Field(gt=0)] = 1.5
+    """Prior standard deviation of the logarithm of a positive parameter."""
     location_sd: Annotated[float, Field(gt=0)] = 3.0
+    """Prior standard deviation of a location, in standard deviations of the sample."""
     bins: Bins = 0
-    """Sample on a sketch of so many rows; 0: on all the data. One compiled model then does
-    for data of any size."""
+    """Fit a sketch of so many rows, with one compiled model for data of any size; 0: fit all
+    the data."""
 
-    def supports(self, family: Family, components: int) -> str | None:
-        """Any family, given two components and a sampler that can run."""
-        if components < 2:
+    def supports(self, model: Model) -> str | None:
+        """Any family with two components or more, where the sampler can run."""
+        if model.components < 2:
             return "with one component there are no weights to sample: use direct or em"
-        if self._sampler() == "nutpie":
-            if not find_spec("nutpie"):
-                return "nutpie is not installed: use sampler=pymc"
-            return unsketchable(family, self.bins)
-        if not (shutil.which("g++") or shutil.which("clang++")):
+        if self._sampler() == "nutpie" and not find_spec("nutpie"):
+            return "nutpie is not installed: use sampler=pymc"
+        if self._sampler() == "pymc" and not (shutil.which("g++") or shutil.which("clang++")):
             return (
                 "PyMC's own sampler needs a C++ compiler (an evaluation takes a second without): "
                 "install g++ or clang++, or nutpie"
             )
-        return unsketchable(family, self.bins)
+        return sketch_unsupported_reason(model, self.bins)
 
-    def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
         """Build the model and compile its density and gradient."""
-        import pymc as pm
+        view, sampler = view_of(sample, self.bins), self._sampler()
+        graph = build_model(view, model.components, self)
+        with quiet():
+            if sampler == "nutpie":
+                import nutpie
 
-        looked_at = seen(sample, self.bins)
-        model = build_model(looked_at, components, self)
-        sampler = self._sampler()
-        if sampler == "nutpie":
-            import nutpie
+                compiled = nutpie.compile_pymc_model(graph)
+            else:
+                import pymc as pm
 
-            with quiet(*TALKATIVE):
-                compiled = nutpie.compile_pymc_model(model)
-        else:
-            with quiet(*TALKATIVE), model:
-                compiled = pm.NUTS()
-        return _PreparedMCMC(self, sampler, looked_at, components, model, compiled)
+                with graph:
+                    compiled = pm.NUTS()
+        return _PreparedMCMC(self, sampler, view, model.components, graph, compiled)
 
     def _sampler(self) -> str:
         if self.sampler != "auto":
@@ -95,58 +97,78 @@ class MCMC(Fitter):
 
 @plain_dataclass(frozen=True)
 class _PreparedMCMC(Prepared):
-    fitter: MCMC
+    settings: MCMC
     sampler: str
     sample: Sample
     components: int
-    model: Any
+    graph: Any
     compiled: Any
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
-        import arviz as az
-
-        chains = range(self.fitter.chains)
-        starts = [start.mixture] + [start.sibling(self.sample, j) for j in chains if j > 0]
+        siblings = [start.sibling(self.sample, j) for j in range(1, self.settings.chains)]
+        starts = [start.mixture, *siblings]
         seeds = np.random.SeedSequence(seed).generate_state(len(starts))
         sample_chain = self._chain_nutpie if self.sampler == "nutpie" else self._chain_pymc
-        with quiet(*TALKATIVE):
-            drawn = [sample_chain(s, int(k)) for s, k in zip(starts, seeds, strict=True)]
-            posterior = az.concat(drawn, dim="chain") if len(drawn) > 1 else drawn[0]
-        names = ["weights", *self.sample.family.parameter_names()]
-        draws = np.stack([posterior.posterior[name].to_numpy() for name in names], axis=-1)
-        draws = relabel(draws, self.sample.family)
-        for j, name in enumerate(names):
-            variable = posterior.posterior[name]
-            posterior.posterior[name] = (variable.dims, draws[..., j])
+        with quiet():
+            import arviz as az
+
+            chains = [sample_chain(s, int(k)) for s, k in zip(starts, seeds, strict=True)]
+            posterior = az.concat(chains, dim="chain") if len(chains) > 1 else chains[0]
+        draws = self._relabel(posterior)
         mean = draws.mean(axis=(0, 1))  # (K, 1 + d)
         mixture = Mixture(self.sample.family, mean[:, 0] / mean[:, 0].sum(), mean[:, 1:])
 
-        steps = sum(int(np.sum(group["n_steps"])) for group in _statistics(posterior))
+        # Leapfrog steps of warm-up are work too.
+        groups = [g for g in ("warmup_sample_stats", "sample_stats") if hasattr(posterior, g)]
+        steps = sum(int(np.sum(getattr(posterior, group)["n_steps"])) for group in groups)
+        passes = {"gradient": steps * len(self.sample.counts) / self.sample.size}
+        claimed, convergence = self._convergence(posterior)
         divergences = int(np.sum(posterior.sample_stats["diverging"]))
-        claim, words = None, "one chain has no R-hat"
-        if len(starts) > 1:
-            worst = max(
-                float(az.rhat(posterior.posterior[name]).to_array().max()) for name in names
-            )
-            claim, words = worst <= 1.01, f"largest R-hat {worst:.3f}"
         message = (
-            f"{self.sampler}: {len(starts)} x {self.fitter.draws} draws after "
-            f"{self.fitter.tune}; {words}; {divergences} divergences"
+            f"{self.sampler}: {len(starts)} x {self.settings.draws} draws after "
+            f"{self.settings.tune}; {convergence}; {divergences} divergences"
         )
-        passes = steps * len(self.sample.counts) / self.sample.size
-        return Fit(mixture, claim, draws.shape[0] * draws.shape[1], passes, message, posterior)
+        return Fit(mixture, claimed, draws.shape[0] * draws.shape[1], passes, message, posterior)
 
     def rebind(self, sample: Sample) -> Prepared:
-        """The same compiled model on another sample."""
-        sample = seen(sample, self.fitter.bins)
-        data = model_data(sample, self.components, self.fitter)
+        """Put another sample's data into the compiled model."""
+        sample = view_of(sample, self.settings.bins)
+        data = model_data(sample, self.components, self.settings)
         if self.sampler == "nutpie":
             return replace(self, sample=sample, compiled=self.compiled.with_data(**data))
         import pymc as pm
 
-        with self.model:
+        with self.graph:
             pm.set_data(data)
         return replace(self, sample=sample)
+
+    @property
+    def _variables(self) -> list[str]:
+        return ["weights", *self.sample.family.parameter_names()]
+
+    def _relabel(self, posterior: Any) -> np.ndarray:
+        """Relabel the posterior's draws in place; returns them, (chain, draw, K, 1 + d)."""
+        variables = [posterior.posterior[name] for name in self._variables]
+        draws = np.stack([variable.to_numpy() for variable in variables], axis=-1)
+        draws = relabel(draws, self.sample.family)
+        for j, (name, variable) in enumerate(zip(self._variables, variables, strict=True)):
+            posterior.posterior[name] = (variable.dims, draws[..., j])
+        return draws
+
+    def _convergence(self, posterior: Any) -> tuple[bool | None, str]:
+        """The claim, and R-hat in words."""
+        import arviz as az
+
+        if self.settings.chains == 1:
+            return None, "one chain has no R-hat"
+        r_hats = (az.rhat(posterior.posterior[name]).to_array() for name in self._variables)
+        largest = max(float(r_hat.max()) for r_hat in r_hats)
+        return largest <= MAX_R_HAT, f"largest R-hat {largest:.3f}"
+
+    @property
+    def _length(self) -> dict[str, int]:
+        settings = self.settings
+        return {"draws": settings.draws, "tune": settings.tune, "chains": 1, "cores": 1}
 
     def _chain_nutpie(self, start: Mixture, seed: int) -> Any:
         import nutpie
@@ -155,41 +177,20 @@ class _PreparedMCMC(Prepared):
         # nutpie takes one initial point for all chains, so each chain is a run of its own.
         compiled = replace(self.compiled, initial_point_func=lambda _seed: point)
         return nutpie.sample(
-            compiled,
-            draws=self.fitter.draws,
-            tune=self.fitter.tune,
-            chains=1,
-            cores=1,
-            seed=seed,
-            save_warmup=True,
-            progress_bar=False,
+            compiled, seed=seed, save_warmup=True, progress_bar=False, **self._length
         )
 
     def _chain_pymc(self, start: Mixture, seed: int) -> Any:
         import pymc as pm
 
-        names = start.family.parameter_names()
-        values = {"weights": inside(start.weights)} | {
-            name: start.parameters[:, j] for j, name in enumerate(names)
-        }
-        with self.model:
+        with self.graph:
             return pm.sample(
-                draws=self.fitter.draws,
-                tune=self.fitter.tune,
-                chains=1,
-                cores=1,
                 step=self.compiled,
-                initvals=values,
+                initvals=initial_values(start),
                 random_seed=seed,
                 progressbar=False,
                 quiet=True,
                 discard_tuned_samples=False,
                 compute_convergence_checks=False,
+                **self._length,
             )
-
-
-def _statistics(posterior: Any) -> Iterator[Any]:
-    """The sampler's statistics, of warm-up too: work is work."""
-    for group in ("warmup_sample_stats", "sample_stats"):
-        if hasattr(posterior, group):
-            yield getattr(posterior, group)

@@ -1,125 +1,211 @@
-"""Newton steps towards a maximum, for one restart or for many at once."""
+"""Newton's method with the exact Hessian, for many restarts at once.
+
+Each step maximises a quadratic model of the log likelihood within a trust region. On a sketch
+(``bins``) a step costs microseconds, and restarts run as a batch; the maximum on the sketch is
+then polished by Newton steps on all the data, of which one is usually enough.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from typing import Annotated, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from scenarios.families.base import Array
-from scenarios.sample import Sample
-from scenarios.stack import Stack
+from fitters.base import Array, Batch, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.sketching import Bins, view_of
+from fitters.trust_region import safeguarded_steps, trust_region_steps
+from scenarios.mixture import MixtureBatch
 
-FLAT = 1e-10
-"""Curvature, relative to the largest, below which a direction is a ridge's: along it there is
-nothing to gain."""
+FIRST_RADIUS, MIN_RADIUS, MAX_RADIUS = 1.0, 1e-10, 1000.0
+MIN_RATIO = 0.15
+"""Share of the predicted gain that a step must bring to be accepted."""
+POLISHED = 1e-6
+"""Nats predicted to be left below which polishing ends with the step just computed."""
+MAX_POLISH_STEPS = 10
+FINE_BINS = 1 << 13
+"""Rows of the sketch between a coarse one and all the data: its maximum is so near to the data's
+that one step on all the data is left, where a coarse sketch needs two."""
 
-FIRST_RADIUS, SMALLEST_RADIUS, LARGEST_RADIUS = 1.0, 1e-10, 1000.0
-TAKEN = 0.15
-"""Share of the predicted gain that a step must bring."""
 
+@dataclass(frozen=True)
+class Newton(Fitter):
+    """Trust-region Newton with the exact Hessian of the mixture (Louis 1982, *JRSS B* 44:226).
 
-def newton_steps(
-    gradients: Array, hessians: Array, longest: Array | float = np.inf
-) -> tuple[Array, Array]:
-    """Steps (B, p) uphill on quadratic models, and the nats to be gained at their tops (B,).
-
-    ``gradients`` (B, p), ``hessians`` (B, p, p) of log likelihoods. Where a model has no top,
-    at a saddle, the gain is infinite, and the step goes down the wrong curvature as if it
-    were a right one of the same size. No step is longer than ``longest``, (B,) or one for
-    all. A model that isn't finite has a step of NaN, and an infinite gain.
+    The trust region's problem is solved exactly (Moré & Sorensen 1983, *SIAM J. Sci. Stat.
+    Comput.* 4:553); radii follow Nocedal & Wright (2006), *Numerical Optimization*, algorithm
+    4.1. Exponential families only.
     """
-    finite = np.isfinite(hessians.sum(axis=(1, 2)) + gradients.sum(axis=1))
-    curvature, vectors = np.linalg.eigh(np.where(finite[:, None, None], -hessians, 0.0))
-    flat = FLAT * curvature[:, -1:]
-    held = np.abs(curvature) > flat
-    along = (vectors.swapaxes(1, 2) @ np.where(finite[:, None], gradients, 0.0)[..., None])[..., 0]
-    scaled = np.divide(along, np.abs(curvature), out=np.zeros_like(along), where=held)
-    length = np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
-    shortened = scaled * np.minimum(1.0, longest / length)[:, None]
-    steps = (vectors @ shortened[..., None])[..., 0]
-    top = finite & (curvature[:, 0] >= -flat[:, 0])
-    gains = np.where(top, 0.5 * (along * scaled).sum(axis=1), np.inf)
-    return np.where(finite[:, None], steps, np.nan), gains
 
+    name = "newton"
 
-def climb(
-    sample: Sample, starts: Stack, tolerance: float, most: int
-) -> tuple[Stack, NDArray[np.bool_], NDArray[np.int_]]:
-    """Trust-region Newton from every start: where each ended, whether at a top, and its steps.
+    tolerance: Annotated[float, Field(gt=0)] = 1e-6
+    """Largest component of the mean gradient at which to stop."""
+    max_iterations: Annotated[int, Field(ge=1)] = 1000
+    """Steps after which to stop; a rejected step counts too."""
+    bins: Bins = 0
+    """Fit a sketch of so many rows, then polish on all the data until less than 1e-6 nats are
+    predicted to be left; 0: fit all the data."""
+    batch: Batch = 1
+    """Restarts that run together: worth it on a sketch, where a pass is mostly overhead."""
 
-    On -ℓ/n in coordinates, until no component of its gradient exceeds ``tolerance``; in
-    ``most`` steps at most; passes are one more. Steps solve the trust region's
-    problem exactly (Moré & Sorensen 1983, *SIAM J. Sci. Stat. Comput.* 4:553), which with
-    few parameters is cheapest by eigenvalues; radii follow Nocedal & Wright (2006),
-    *Numerical Optimization*, algorithm 4.1.
-    """
-    size = len(starts)
-    at = Stack(starts.family, starts.weights.copy(), starts.parameters.copy())
-    points, radius = at.coordinates(), np.full(size, FIRST_RADIUS)
-    values, gradients, hessians = _models(sample, at)
-    steps, going = np.zeros(size, dtype=int), np.arange(size)
-    for _ in range(most):
-        flat = np.abs(gradients[going]).max(axis=1) <= tolerance
-        going = going[~flat & np.isfinite(values[going]) & (radius[going] > SMALLEST_RADIUS)]
-        if not going.size:
-            break
-        step, gain = trust_region_steps(gradients[going], hessians[going], radius[going])
-        reached = points[going] + step
-        there = Stack.from_coordinates(sample.family, at.components, reached)
-        value, gradient, hessian = _models(sample, there)
-        steps[going] += 1
-        ratio = np.where(np.isfinite(value), (values[going] - value) / gain, -np.inf)
-        far = np.linalg.norm(step, axis=1) >= 0.999 * radius[going]
-        grown = np.where(
-            (ratio > 0.75) & far, np.minimum(2.0 * radius[going], LARGEST_RADIUS), radius[going]
+    def supports(self, model: Model) -> str | None:
+        """Exponential families, which have an exact Hessian."""
+        if model.exponential:
+            return None
+        return (
+            f"{model.family.name} is no exponential family, so it has no exact Hessian: use "
+            "direct, gradient or mcmc"
         )
-        radius[going] = np.where(ratio < 0.25, 0.25 * radius[going], grown)
-        taken = ratio > TAKEN
-        moved = going[taken]
-        points[moved], values[moved] = reached[taken], value[taken]
-        gradients[moved], hessians[moved] = gradient[taken], hessian[taken]
-        at.put(moved, there.take(taken))
-    return at, np.abs(gradients).max(axis=1) <= tolerance, steps
+
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
+        """Sketch the sample if ``bins`` is set; the statistics are in the sample."""
+        return _PreparedNewton(self, sample, view_of(sample, self.bins))
 
 
-def _models(sample: Sample, stack: Stack) -> tuple[Array, Array, Array]:
-    """-ℓ/n (B,), and its gradients and Hessians; an infinite value where it has none."""
-    with np.errstate(all="ignore"):
-        values, gradients, hessians = sample.hessians(stack)
-    n = sample.size
-    finite = np.isfinite(values + gradients.sum(axis=1) + hessians.sum(axis=(1, 2)))
-    return np.where(finite, -values / n, np.inf), -gradients / n, -hessians / n
+@plain_dataclass(frozen=True)
+class _PreparedNewton(Prepared):
+    settings: Newton
+    sample: Sample
+    view: Sample
+    """The sketch, or the sample itself."""
+
+    @property
+    def batch(self) -> int:
+        return self.settings.batch
+
+    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+        observe(lambda: start.mixture)
+        return self.fit_many([start], [seed], observe)[0]
+
+    def fit_many(
+        self, starts: Sequence[Start], seeds: Sequence[int], observe: Observe = lambda copy: None
+    ) -> list[Fit]:
+        fits = self._ascend(self.view, [start.mixture for start in starts])
+        if self.view is self.sample:
+            return fits
+        return [self._finish_on_data(fit, observe) for fit in fits]
+
+    def _ascend(self, sample: Sample, starts: Sequence[Mixture]) -> list[Fit]:
+        """Fit ``sample``, the sketch or all the data, from each start."""
+        tolerance, limit = self.settings.tolerance, self.settings.max_iterations
+        batch = MixtureBatch.of(starts, self.sample.family)
+        mixtures, converged, steps = newton_ascent(sample, batch, tolerance, limit)
+        fits, pass_size = [], len(sample.counts) / sample.size
+        for mixture, claimed, count in zip(mixtures, converged, steps, strict=True):
+            message = "" if claimed else f"stopped at a mean gradient above tolerance={tolerance:g}"
+            passes = {"hessian": float(count + 1) * pass_size}
+            fits.append(Fit(mixture, bool(claimed), int(count), passes, message))
+        return fits
+
+    def _finish_on_data(self, fit: Fit, observe: Observe) -> Fit:
+        """Polish the sketch's maximum on all the data, or go on from it where that fails."""
+        before, mixture = dict(self.sample.passes), fit.mixture
+        if len(self.view.counts) < FINE_BINS <= self.sample.size // 32:
+            fine = self.sample.sketch(FINE_BINS)
+            mixture = _polish(fine, mixture, observe)[0] or mixture
+        polished, gain_left = _polish(self.sample, mixture, observe)
+        passes = _added(fit.passes, self.sample.passes_since(before))
+        if polished is not None:
+            notes = [fit.message, f"about {gain_left:.1e} nats left on the data"]
+            return Fit(polished, True, fit.iterations, passes, "; ".join(filter(None, notes)))
+        (again,) = self._ascend(self.sample, [fit.mixture])
+        iterations = fit.iterations + again.iterations
+        return replace(again, iterations=iterations, passes=_added(passes, again.passes))
 
 
-def trust_region_steps(gradients: Array, hessians: Array, radius: Array) -> tuple[Array, Array]:
-    """The steps (b, p) no longer than ``radius`` (b,) that quadratic models fall most by, and
-    by how much (b,)."""
-    curvature, vectors = np.linalg.eigh(hessians)
-    along = (vectors.swapaxes(1, 2) @ gradients[..., None])[..., 0]
-    # Where the lowest curvature is negative and the gradient has nothing along it, rounding
-    # decides which way to go.
-    lowest = curvature[:, 0]
-    least = np.maximum(0.0, -lowest)  # of the shift
-    norm = np.linalg.norm(gradients, axis=1)
-    low, high = least, least + norm / radius + 1e-300
-    with np.errstate(all="ignore"):
-        shift = np.where(lowest > 0.0, 0.0, least + 1e-3 * (high - least))
-        for _ in range(60):
-            scaled = along / (curvature + shift[:, None])
-            length = np.linalg.norm(scaled, axis=1)
-            outside = length > radius
-            ended = (np.abs(length - radius) <= 1e-6 * radius) | (~outside & (shift == 0.0))
-            if ended.all():
-                break
-            low, high = np.where(outside, shift, low), np.where(outside, high, shift)
-            slope = (scaled**2 / (curvature + shift[:, None])).sum(axis=1)
-            newton = shift + (length**2 / slope) * (length - radius) / radius
-            inside = (newton > low) & (newton < high)
-            shift = np.where(ended, shift, np.where(inside, newton, 0.5 * (low + high)))
-        scaled = along / (curvature + shift[:, None])
-        length = np.linalg.norm(scaled, axis=1)
-        scaled *= np.minimum(1.0, radius / length)[:, None]
-    scaled = np.nan_to_num(scaled)
-    step = -(vectors @ scaled[..., None])[..., 0]
-    gain = (along * scaled).sum(axis=1) - 0.5 * (curvature * scaled**2).sum(axis=1)
-    return step, gain
+def newton_ascent(
+    sample: Sample, starts: MixtureBatch, tolerance: float, max_steps: int
+) -> tuple[MixtureBatch, NDArray[np.bool_], NDArray[np.int_]]:
+    """Trust-region Newton from each of B starts on -ℓ/n.
+
+    Returns the final mixtures, whether no component of the mean gradient exceeds ``tolerance``
+    there (B,), and the numbers of steps (B,). Each restart makes one Hessian pass more than
+    steps.
+    """
+    mixtures = MixtureBatch(starts.family, starts.weights.copy(), starts.parameters.copy())
+    current = _Models.at(sample, mixtures, mixtures.coordinates())
+    radius = np.full(len(starts), FIRST_RADIUS)
+    steps, active = np.zeros(len(starts), dtype=int), np.arange(len(starts))
+    for _ in range(max_steps):
+        promising = np.isfinite(current.values[active]) & (radius[active] > MIN_RADIUS)
+        active = active[promising & (current.largest_gradients()[active] > tolerance)]
+        if not active.size:
+            break
+        step, predicted = trust_region_steps(
+            current.gradients[active], current.hessians[active], radius[active]
+        )
+        points = current.points[active] + step
+        trial = MixtureBatch.from_coordinates(sample.family, starts.components, points)
+        candidate = _Models.at(sample, trial, points)
+        steps[active] += 1
+        actual = current.values[active] - candidate.values
+        ratio = np.where(np.isfinite(candidate.values), actual / predicted, -np.inf)
+        radius[active] = _next_radius(radius[active], ratio, np.linalg.norm(step, axis=1))
+        accepted = ratio > MIN_RATIO
+        mixtures.put(active[accepted], trial.take(accepted))
+        for array, new in zip(current, candidate, strict=True):
+            array[active[accepted]] = new[accepted]
+    return mixtures, current.largest_gradients() <= tolerance, steps
+
+
+class _Models(NamedTuple):
+    """Quadratic models of -ℓ/n at B points."""
+
+    points: Array
+    """Coordinates (B, p)."""
+    values: Array
+    """-ℓ/n (B,); infinite where it or a derivative is not finite."""
+    gradients: Array
+    hessians: Array
+
+    @classmethod
+    def at(cls, sample: Sample, mixtures: MixtureBatch, points: Array) -> _Models:
+        """Evaluate ``mixtures``, whose coordinates are ``points``: one Hessian pass each."""
+        with np.errstate(all="ignore"):
+            values, gradients, hessians = sample.hessians(mixtures)
+        n = sample.size
+        finite = np.isfinite(values + gradients.sum(axis=1) + hessians.sum(axis=(1, 2)))
+        return cls(points, np.where(finite, -values / n, np.inf), -gradients / n, -hessians / n)
+
+    def largest_gradients(self) -> Array:
+        """The largest absolute component of each gradient, (B,)."""
+        return np.asarray(np.abs(self.gradients).max(axis=1))
+
+
+def _next_radius(radius: Array, ratio: Array, length: Array) -> Array:
+    """Shrink the radius after a poor step, and grow it after a good one that reached it."""
+    grow = (ratio > 0.75) & (length >= 0.999 * radius)
+    grown = np.where(grow, np.minimum(2.0 * radius, MAX_RADIUS), radius)
+    return np.where(ratio < 0.25, 0.25 * radius, grown)
+
+
+def _polish(sample: Sample, mixture: Mixture, observe: Observe) -> tuple[Mixture | None, float]:
+    """Newton's method on ``sample`` from next to its maximum: (maximum, nats predicted to be left).
+
+    The mixture is None where no maximum is near, or a step loses likelihood.
+    """
+    previous = -np.inf
+    for _ in range(MAX_POLISH_STEPS):
+        if not mixture.valid():
+            break
+        value, gradient, hessian = sample.hessian(mixture)
+        observe(lambda at=mixture: at)  # type: ignore[misc]
+        (step,), (gain_left,) = safeguarded_steps(gradient[None], hessian[None])
+        if not (value >= previous and np.isfinite(gain_left)):
+            break
+        previous, point = value, mixture.coordinates() + step
+        mixture = Mixture.from_coordinates(mixture.family, mixture.components, point)
+        if gain_left < POLISHED:  # the step is so short that its end needs no evaluation
+            return mixture, float(gain_left)
+    return None, np.inf
+
+
+def _added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """The sum of two counts of passes by kernel."""
+    return {k: first.get(k, 0.0) + second.get(k, 0.0) for k in {**first, **second}}

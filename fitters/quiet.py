@@ -1,4 +1,4 @@
-"""Libraries that give advice, silenced while they work: the harness judges for itself."""
+"""Silence for libraries that log advice and warn: scores say what a fit is worth."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(*loggers: str) -> Iterator[None]:
-    """Within it these loggers say nothing, and no warning is shown; all is as before after."""
-    held = [logging.getLogger(name) for name in loggers]
-    previous = [logger.level for logger in held]
-    for logger in held:
-        logger.setLevel(logging.CRITICAL)
+def quiet() -> Iterator[None]:
+    """Suppress warnings and log messages below CRITICAL in the block, in this process."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(held, previous, strict=True):
-            logger.setLevel(level)
+        logging.disable(previous)

@@ -1,4 +1,4 @@
-"""``name:setting=value,...`` → a fitter: how people and plans name one."""
+"""Specs: ``name:setting=value,...`` names a fitter on the command line and in plans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scenarios.registry import choose, discover
 @cache
 def fitters() -> dict[str, type[Fitter]]:
     """Every known fitter by name, plug-ins (``mixturebench.fitters``) included."""
-    return discover("fitters", Fitter, "mixturebench.fitters")  # type: ignore[type-abstract]
+    return discover("fitters", Fitter, "mixturebench.fitters")
 
 
 def settings(cls: type[Fitter]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def settings(cls: type[Fitter]) -> dict[str, Any]:
 
 
 def parse(spec: str) -> Fitter:
-    """The fitter that ``spec`` names; ``UserError`` says which part of it is wrong and why."""
+    """Build the fitter that ``spec`` names; raises ``UserError`` for the part that is wrong."""
     name, _, rest = spec.partition(":")
     cls = fitters()[choose("fitter", name, fitters())]
     given: dict[str, Any] = {}
@@ -47,6 +47,5 @@ def parse(spec: str) -> Fitter:
         return cls(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(
-            f"in {spec!r}: {first['loc'][0]}={first['input']}: {first['msg']}"
-        ) from error
+        setting = f"{first['loc'][0]}={first['input']}"
+        raise UserError(f"in {spec!r}: {setting}: {first['msg']}") from error

@@ -1,4 +1,4 @@
-"""Digests of numbers that rounding can't move."""
+"""Digests of numbers that don't depend on rounding."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 BITS = 20
-"""Of a float64's 52 that are rounded away: what is left is good to 1e-10."""
+"""Bits of a float64's 52 that are rounded away: the rest is a relative precision of 1e-10."""
 BLOCK = 1 << 20
+"""Numbers that are hashed at once."""
 
 
 def digest(*arrays: ArrayLike) -> str:
-    """SHA-256 of numbers rounded to 32 bits of their own size.
+    """SHA-256 of numbers, each rounded to 32 significant bits.
 
     Processors and libraries disagree in the last bit or two of a logarithm or a long sum.
-    Numbers that differ so have equal digests, but for about one in a million of them.
+    Numbers that differ by so little have equal digests, but for about one in a million of them.
     """
-    told = hashlib.sha256()
+    sha = hashlib.sha256()
     for array in arrays:
         flat = np.ascontiguousarray(array, dtype=np.float64).ravel()
         for low in range(0, flat.size, BLOCK):
             bits = flat[low : low + BLOCK].view(np.int64)
-            told.update(((bits + (1 << (BITS - 1))) >> BITS).tobytes())
-    return told.hexdigest()
+            sha.update(((bits + (1 << (BITS - 1))) >> BITS).tobytes())
+    return sha.hexdigest()

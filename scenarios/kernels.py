@@ -1,4 +1,4 @@
-"""What a pass over rows makes of a stack of mixtures, and what follows from its sums."""
+"""Responsibilities in a pass over rows, their sums, and the derivatives of the likelihood."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import numpy as np
 
 from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
-from scenarios.stack import Stack
+from scenarios.mixture import MixtureBatch
 
 
 def posterior(joint: Array, counts: Array | None) -> Array:
-    """Log of weight × density (B, K, b) → responsibilities, in place.
+    """Turn log(weight × density) (B, K, b) into responsibilities, in place.
 
-    Returns Σ counts · log Σₖ (B,); ``counts`` (b,) are None where all are 1.
+    Returns the log likelihood Σ counts · log Σₖ weight × density (B,); ``counts`` (b,) are None
+    where all are 1.
     """
-    top = joint.max(axis=1)
-    if joint.shape[1] == 2:  # one exponential does for both
+    largest = joint.max(axis=1)
+    if joint.shape[1] == 2:  # one exponential suffices
         second = joint[:, 1] > joint[:, 0]
-        less = np.exp(joint.min(axis=1) - top)
-        total = 1.0 + less
-        joint[:, 1] = np.where(second, 1.0, less)
-        joint[:, 0] = np.where(second, less, 1.0)
+        ratio = np.exp(joint.min(axis=1) - largest)
+        total = 1.0 + ratio
+        joint[:, 1] = np.where(second, 1.0, ratio)
+        joint[:, 0] = np.where(second, ratio, 1.0)
     else:
-        joint -= top[:, None]
+        joint -= largest[:, None]
         np.exp(joint, out=joint)
         total = joint.sum(axis=1)
     joint /= total[:, None]
     if counts is not None:
-        return np.asarray((top + np.log(total)) @ counts)
-    # Totals are between 1 and K: a logarithm of products of 32 does for as many of them.
+        return np.asarray((largest + np.log(total)) @ counts)
+    # Totals are between 1 and K: one logarithm of the product of 32 replaces 32 logarithms.
     whole = total.shape[1] - total.shape[1] % 32
     products = total[:, :whole].reshape(len(total), 32, -1).prod(axis=1)
     logs = np.log(products).sum(axis=1) + np.log(total[:, whole:]).sum(axis=1)
-    return np.asarray(top.sum(axis=1) + logs)
+    return np.asarray(largest.sum(axis=1) + logs)
 
 
 def products(responsibilities: Array, rows: Array, counts: Array | None) -> tuple[Array, Array]:
@@ -48,33 +49,33 @@ def products(responsibilities: Array, rows: Array, counts: Array | None) -> tupl
     return singles, weighted @ each.transpose(0, 2, 1)
 
 
-def louis(
-    family: ExponentialFamily, stack: Stack, singles: Array, pairs: Array
+def louis_derivatives(
+    family: ExponentialFamily, batch: MixtureBatch, singles: Array, pairs: Array
 ) -> tuple[Array, Array]:
     """Gradients (B, p) and Hessians (B, p, p) of the log likelihood, in ``family``'s coordinates.
 
     With r the responsibilities and g the gradients of log wₖf, per observation,
     ∇²ℓ = Σₖ rₖ(gₖgₖᵀ + ∇gₖ) - (Σₖ rₖgₖ)(Σₖ rₖgₖ)ᵀ (Louis 1982, *JRSS B* 44:226). As every
-    g is linear in u = (1, T), all of it follows from the sums that ``products`` makes.
+    g is linear in u = (1, T), both follow from the sums that ``products`` returns.
     """
-    size, components, d = stack.parameters.shape
-    by_row = stack.parameters.reshape(size * components, d)
+    size, components, d = batch.parameters.shape
+    by_row = batch.parameters.reshape(size * components, d)
     eta = family.natural(by_row)
     jacobian, curvature = family.natural_derivatives(by_row)
     jacobian = jacobian.reshape(size, components, d, d)
     mean = family.mean_statistics(eta).reshape(size, components, d)
     covariance = family.covariance_statistics(eta).reshape(size, components, d, d)
-    weights, mass = stack.weights, singles[:, :, 0, 0]
+    weights, mass = batch.weights, singles[:, :, 0, 0]
     p = components - 1 + components * d
 
-    # Each component's own gradient as a linear map of u: free coordinates from T - E T,
-    # the log-odds from 1.
+    # Each component's gradient as a linear map of u: T - E T gives the free coordinates, 1 the
+    # log-odds.
     slopes = jacobian.swapaxes(2, 3)
     maps = np.zeros((size, components, p, 1 + d))
     maps[:, :, : components - 1, 0] = -weights[:, None, :-1]
     residual = singles[:, :, 0, 1:] - mass[:, :, None] * mean
-    own = np.einsum("bkj,bkjac->bkac", residual, curvature.reshape(size, components, d, d, d))
-    own -= mass[:, :, None, None] * (slopes @ covariance @ jacobian)
+    blocks = np.einsum("bkj,bkjac->bkac", residual, curvature.reshape(size, components, d, d, d))
+    blocks -= mass[:, :, None, None] * (slopes @ covariance @ jacobian)
     hessian = np.zeros((size, p, p))
     for k in range(components):
         free = slice(components - 1 + k * d, components - 1 + (k + 1) * d)
@@ -82,7 +83,7 @@ def louis(
         maps[:, k, free, 1:] = slopes[:, k]
         if k < components - 1:
             maps[:, k, k, 0] += 1.0
-        hessian[:, free, free] = own[:, k]
+        hessian[:, free, free] = blocks[:, k]
     odds = weights[:, :-1, None] * (np.eye(components - 1) - weights[:, None, :-1])
     hessian[:, : components - 1, : components - 1] = -mass.sum(axis=1)[:, None, None] * odds
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.families import Family
 from scenarios.families.base import Array
-
-
-def log_sum_exp(terms: Array) -> Array:
-    """log Σₖ exp(terms), over the first axis (K, n) → (n,); -inf where all terms are."""
-    top = terms.max(axis=0)
-    top = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(top + np.log(np.exp(terms - top).sum(axis=0)))
 
 
 def coordinates_of(family: Family, weights: Array, parameters: Array) -> Array:
@@ -41,9 +35,8 @@ def from_coordinates(family: Family, components: int, coordinates: Array) -> tup
 class Mixture:
     """Σₖ wₖ f(x | θₖ), with ``weights`` (K,) and usual ``parameters`` (K, d).
 
-    A mixture may be invalid (a fitter can return anything): ``valid`` tells, ``check``
-    raises. Its *coordinates* (p,) are the K - 1 log-odds log(wₖ/w_K) followed by the free
-    coordinates of each component in turn.
+    A mixture may be invalid, since a fitter can return anything. Its *coordinates* (p,) are the
+    K - 1 log-odds log(wₖ/w_K), followed by the free coordinates of each component in turn.
     """
 
     family: Family
@@ -78,7 +71,7 @@ class Mixture:
 
     def log_density(self, x: Array) -> Array:
         """log Σₖ wₖ f(x | θₖ), shape (n,)."""
-        return log_sum_exp(self.log_joint(x))
+        return np.asarray(np.logaddexp.reduce(self.log_joint(x), axis=0))
 
     def density(self, x: Array) -> Array:
         """Σₖ wₖ f(x | θₖ), shape (n,)."""
@@ -87,7 +80,7 @@ class Mixture:
     def responsibilities(self, x: Array) -> Array:
         """P(component k | x), shape (K, n)."""
         joint = self.log_joint(x)
-        return np.exp(joint - log_sum_exp(joint))
+        return np.exp(joint - np.logaddexp.reduce(joint, axis=0))
 
     def cdf(self, x: Array) -> Array:
         """P(X ≤ x), shape (n,)."""
@@ -98,8 +91,8 @@ class Mixture:
         labels = generator.choice(self.components, size=size, p=self.weights / self.weights.sum())
         x = np.empty(size)
         for k in range(self.components):
-            mine = labels == k
-            x[mine] = self.family.draw(generator, self.parameters[k], int(mine.sum()))
+            drawn = labels == k
+            x[drawn] = self.family.draw(generator, self.parameters[k], int(drawn.sum()))
         return x
 
     def coordinates(self) -> Array:
@@ -112,10 +105,71 @@ class Mixture:
         return cls(family, *from_coordinates(family, components, coordinates))
 
     def within(self, family: Family) -> Mixture:
-        """The same mixture, whose coordinates are those of ``family``'s anchor."""
+        """The same mixture of ``family``, whose centre and scale its coordinates then have."""
         return Mixture(family, self.weights, self.parameters)
 
     def permuted(self, order: Array | tuple[int, ...] | list[int]) -> Mixture:
         """The same mixture with its components in another order."""
         index = np.asarray(order, dtype=np.intp)
         return Mixture(self.family, self.weights[index], self.parameters[index])
+
+
+Index = NDArray[np.intp] | NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureBatch:
+    """B mixtures: ``weights`` (B, K) and usual ``parameters`` (B, K, d)."""
+
+    family: Family
+    weights: Array
+    parameters: Array
+
+    @classmethod
+    def of(cls, mixtures: Sequence[Mixture], family: Family | None = None) -> MixtureBatch:
+        """Make a batch of at least one mixture, all with the same K, of ``family`` if given."""
+        return cls(
+            family or mixtures[0].family,
+            np.stack([mixture.weights for mixture in mixtures]),
+            np.stack([mixture.parameters for mixture in mixtures]),
+        )
+
+    @classmethod
+    def from_coordinates(cls, family: Family, components: int, coordinates: Array) -> MixtureBatch:
+        """The inverse of ``coordinates``, from (B, p)."""
+        return cls(family, *from_coordinates(family, components, coordinates))
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.weights)
+
+    def __getitem__(self, index: int) -> Mixture:
+        """One mixture."""
+        return Mixture(self.family, self.weights[index], self.parameters[index])
+
+    def __iter__(self) -> Iterator[Mixture]:
+        """All mixtures."""
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def components(self) -> int:
+        """K."""
+        return self.weights.shape[1]
+
+    def take(self, index: Index) -> MixtureBatch:
+        """A batch of some of the mixtures."""
+        return MixtureBatch(self.family, self.weights[index], self.parameters[index])
+
+    def put(self, index: Index, others: MixtureBatch) -> None:
+        """Replace the mixtures at ``index`` by ``others``."""
+        self.weights[index], self.parameters[index] = others.weights, others.parameters
+
+    def valid(self) -> NDArray[np.bool_]:
+        """Which mixtures are valid, (B,)."""
+        if self.family.valid(self.parameters) and (self.weights >= 0.0).all():
+            return np.asarray(np.abs(self.weights.sum(axis=1) - 1.0) < 1e-6)
+        return np.array([mixture.valid() for mixture in self])
+
+    def coordinates(self) -> Array:
+        """The unconstrained coordinates (B, p)."""
+        return coordinates_of(self.family, self.weights, self.parameters)

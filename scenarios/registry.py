@@ -1,7 +1,7 @@
-"""How plug-ins are found: every module of a package, and the entry points of others.
+"""Discovery of plug-ins: classes in every module of a package, and entry points of others.
 
-A new family or fitter is one new file: nothing lists them by hand. Third parties name
-their classes in an entry-point group of their own distribution instead.
+A new family or fitter is one new file, which no list names. A third party names its classes in an
+entry-point group of its distribution.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def discover(package: str, base: type[T], group: str) -> dict[str, type[T]]:
 
 
 def choose(kind: str, name: str, known: Iterable[str]) -> str:
-    """``name`` if it is ``known``; otherwise ``UserError`` with the nearest names."""
+    """``name`` if it is ``known``; otherwise ``UserError`` with the most similar name."""
     names = list(known)
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    matches = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {matches[0]!r}? " if matches else ""
     raise UserError(f"there is no {kind} {name!r}: {hint}known are {', '.join(names)}")
 
 
@@ -65,6 +65,7 @@ def _defined_in(package: str, base: type[T]) -> Iterator[type[T]]:
                 inspect.isclass(value)
                 and issubclass(value, base)
                 and value.__module__ == module.__name__
+                and value is not base
                 and not inspect.isabstract(value)
             ):
                 yield value

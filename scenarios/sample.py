@@ -1,12 +1,12 @@
-"""What a fitter sees: observations as weighted rows of sufficient statistics.
+"""Observations as weighted rows of sufficient statistics, and the kernels that pass over them.
 
-The sample owns the kernels that pass over the data, and counts the passes, so that work
-means the same thing for every fitter that uses them.
+The sample counts the passes of its kernels, so that a pass is the same amount of work for every
+fitter that uses them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,49 +16,49 @@ from scenarios.digest import digest
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
-from scenarios.kernels import louis, posterior, products
-from scenarios.mixture import Mixture
+from scenarios.kernels import louis_derivatives, posterior, products
+from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.sketch import Sketch, blocks
-from scenarios.stack import Stack
 
-BLOCK = 1 << 13
-"""Rows that a kernel takes at once: what it makes of them stays in the processor's cache."""
-TOGETHER = 1 << 13
-"""Rows × mixtures that a kernel takes at once."""
+CACHE_BLOCK = 1 << 13
+"""Rows in a block of a pass, whose intermediate results stay in the processor's cache."""
+MAX_BATCH_ROWS = 1 << 13
+"""Rows × mixtures that a kernel evaluates at once."""
 IN_MEMORY = 1 << 22
-"""Observations up to which T(x) is kept; beyond, it is computed anew in every pass."""
+"""Observations up to which T(x) is stored; beyond, every pass computes it anew."""
 THINNED = 1 << 17
-"""Observations, evenly spaced, that are enough to see where the data lie."""
+"""Observations, evenly spaced, that show where the data lie."""
 
 
 @dataclass(eq=False)
 class Sample:
-    """Observations of one family, as ``rows`` with ``counts``.
+    """Observations of one family, as rows with counts.
 
-    ``rows`` (r, d) hold T(x) for an exponential family, in column-major order so that
-    each statistic is contiguous, and x itself (r, 1) otherwise; where there are very many,
-    they are not ``kept`` but computed in every pass. ``counts`` (r,) say how many
-    observations a row stands for; ``log_base`` is Σ h(x), which no parameter moves.
-    ``evaluations`` counts passes: density rows evaluated ÷ n. A sketch's ``source`` counts
-    them too.
+    The rows (r, d) hold T(x) for an exponential family, and x itself (r, 1) otherwise.
+    ``stored_rows`` has them in column-major order, so that each statistic is contiguous; it is
+    None for very many rows, which every pass computes anew. ``counts`` (r,) are the numbers of
+    observations that the rows stand for; ``log_base`` is Σ h(x), which no parameter changes.
 
-    ``family`` is anchored at the data, and the kernels' derivatives are in its free
-    coordinates, whatever anchor a mixture given to them has.
+    ``passes`` counts work by kernel: density rows evaluated ÷ n. A sketch adds its passes to its
+    ``source``'s.
+
+    ``family`` is anchored at the data. The kernels' derivatives are in its free coordinates,
+    whatever anchor a mixture given to them has.
     """
 
     family: Family
     observations: Array
-    kept: Array | None
+    stored_rows: Array | None
     counts: Array
     log_base: float
     source: Sample | None = None
-    evaluations: float = 0.0
+    passes: dict[str, float] = field(default_factory=dict)
     _grid: Sketch | None = field(default=None, init=False, repr=False)
     _sketches: dict[int, Sample] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, observations: Array, family: Family) -> Sample:
-        """The exact sample: a row for each observation, which may lie in a mapped file.
+        """Make the exact sample: a row for each observation. A mapped file stays mapped.
 
         Raises ``UserError`` for no observations, and ``SupportError`` for observations
         outside the family's support.
@@ -73,35 +73,35 @@ class Sample:
         if isinstance(anchored, ExponentialFamily):
             parts = (x[low : low + IN_MEMORY] for low in range(0, x.size, IN_MEMORY))
             log_base = float(sum(anchored.log_base(part).sum() for part in parts))
-        kept = None if large else np.asfortranarray(_rows(anchored, x))
-        return cls(anchored, x, kept, np.broadcast_to(np.float64(1.0), x.size), log_base)
+        rows = None if large else np.asfortranarray(_rows(anchored, x))
+        return cls(anchored, x, rows, np.broadcast_to(np.float64(1.0), x.size), log_base)
 
     @classmethod
     def stream(cls, chunks: Iterable[Array], family: ExponentialFamily, bins: int = 1024) -> Sample:
-        """A sketch of observations that come in chunks and are not kept.
+        """Make a sketch of observations that come in chunks and are not stored.
 
-        The same, to the last bit, however they are cut into chunks. ``observations`` are
-        then an evenly spaced part of them. Raises as ``of`` does.
+        The result does not depend on the chunks, to the last bit. Its ``observations`` are an
+        evenly spaced part of all. Raises as ``of`` does.
         """
         sketch: Sketch | None = None
-        kept: list[Array] = []
-        stride, seen = 1, 0
+        parts: list[Array] = []
+        stride, count = 1, 0
         for block in blocks(chunks):
             family.check_support(block)
             if sketch is None:
                 sketch = Sketch(family.anchored(block))
             sketch.add(block)
-            kept.append(block[-seen % stride :: stride].copy())  # a view would hold all of it
-            seen += block.size
-            if sum(part.size for part in kept) > 2 * THINNED:
-                kept, stride = [np.concatenate(kept)[::2]], 2 * stride
+            parts.append(block[-count % stride :: stride].copy())  # a view would keep the block
+            count += block.size
+            if sum(part.size for part in parts) > 2 * THINNED:
+                parts, stride = [np.concatenate(parts)[::2]], 2 * stride
         if sketch is None:
             raise UserError("there are no observations to fit: give at least one")
         rows, counts = sketch.rows(bins)
-        return cls(sketch.family, np.concatenate(kept), rows, counts, sketch.log_base)
+        return cls(sketch.family, np.concatenate(parts), rows, counts, sketch.log_base)
 
     def sketch(self, bins: int = 1024) -> Sample:
-        """The same observations in at most ``bins`` rows; itself where that is no gain.
+        """Return the same observations in at most ``bins`` rows, or the sample if it is smaller.
 
         Raises ``TypeError`` for a family without exponential form.
         """
@@ -109,12 +109,14 @@ class Sample:
             raise TypeError(f"{self.family.name} is no exponential family: rows can't be averaged")
         if self.size <= bins:
             return self
-        if self._grid is None:  # one for all numbers of rows: it costs a pass
+        if self._grid is None:  # one grid serves all numbers of rows: it costs a pass
             self._grid = Sketch(self.family)
             self._grid.add(self.observations)
         if bins not in self._sketches:
-            told = (self.family, self.observations, *self._grid.rows(bins), self.log_base, self)
-            self._sketches[bins] = Sample(*told)
+            rows, counts = self._grid.rows(bins)
+            self._sketches[bins] = Sample(
+                self.family, self.observations, rows, counts, self.log_base, self
+            )
         return self._sketches[bins]
 
     @cached_property
@@ -125,7 +127,8 @@ class Sample:
     @property
     def rows(self) -> Array:
         """All rows (r, d)."""
-        return _rows(self.family, self.observations) if self.kept is None else self.kept
+        stored = self.stored_rows
+        return _rows(self.family, self.observations) if stored is None else stored
 
     @cached_property
     def ordered(self) -> Array:
@@ -133,60 +136,70 @@ class Sample:
         return np.sort(thin(self.observations))
 
     def digest(self) -> str:
-        """SHA-256 of the observations to ten digits: equal digests, equal data."""
+        """SHA-256 of the observations to ten digits, for caches on one machine."""
         return digest(self.observations)
 
-    def count(self, passes: float = 1.0) -> None:
-        """Enter passes made by other code than this sample's kernels."""
-        self.evaluations += passes
+    def count(self, passes: float = 1.0, kernel: str = "density") -> None:
+        """Count passes, by default those of code other than this sample's kernels."""
+        self.passes[kernel] = self.passes.get(kernel, 0.0) + passes
         if self.source is not None:
-            self.source.count(passes)
+            self.source.count(passes, kernel)
+
+    def passes_since(self, before: Mapping[str, float]) -> dict[str, float]:
+        """The passes by kernel since ``before``, an earlier copy of ``passes``."""
+        since = {k: count - before.get(k, 0.0) for k, count in self.passes.items()}
+        return {kernel: count for kernel, count in since.items() if count > 0.0}
 
     def log_likelihood(self, mixture: Mixture) -> float:
         """Σ log density in nats: one pass."""
-        return self.log_base + sum(float(part[0]) for _, part, *_ in self._pass(_one(mixture)))
+        parts = self._pass(_single(mixture), "likelihood")
+        return self.log_base + sum(float(part[0]) for _, part, *_ in parts)
 
     def expectation(self, mixture: Mixture) -> tuple[float, Array, Array]:
-        """The E-step: (log likelihood, expected counts (K,), Σ responsibility·row (K, d)).
+        """The E-step: log likelihood, expected counts (K,), Σ responsibility · row (K, d).
 
         One pass.
         """
-        value, mass, totals = self.expectations(_one(mixture))
+        value, mass, totals = self.expectations(_single(mixture))
         return float(value[0]), mass[0], totals[0]
 
-    def expectations(self, stack: Stack) -> tuple[Array, Array, Array]:
-        """``expectation`` of each of B mixtures, (B,), (B, K), (B, K, d): B passes."""
-        value, mass = np.full(len(stack), self.log_base), np.zeros(stack.weights.shape)
-        totals = np.zeros((*stack.weights.shape, len(self.family.parameters)))
-        for these, part, responsibilities, rows, counts in self._pass(stack):
+    def expectations(
+        self, batch: MixtureBatch, kernel: str = "expectation"
+    ) -> tuple[Array, Array, Array]:
+        """``expectation`` of each of B mixtures: (B,), (B, K), (B, K, d). B passes."""
+        value, mass = np.full(len(batch), self.log_base), np.zeros(batch.weights.shape)
+        totals = np.zeros((*batch.weights.shape, len(self.family.parameters)))
+        for index, part, responsibilities, rows, counts in self._pass(batch, kernel):
             weighted = responsibilities if counts is None else responsibilities * counts
-            value[these] += part
-            mass[these] += weighted.sum(axis=2)
-            totals[these] += weighted @ rows.T
+            value[index] += part
+            mass[index] += weighted.sum(axis=2)
+            totals[index] += weighted @ rows.T
         return value, mass, totals
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
         """Log likelihood and its gradient (p,) in coordinates.
 
-        One pass for an exponential family; otherwise the component scores are numeric,
-        and each of their differences counts as a pass too.
+        One pass for an exponential family. Otherwise the component scores are numeric, and each
+        of their differences counts as a pass too.
         """
         family, weights = self.family, mixture.weights
         if isinstance(family, ExponentialFamily):
-            value, mass, totals = self.expectation(mixture)
+            values, masses, sums = self.expectations(_single(mixture), "gradient")
+            value, mass, totals = float(values[0]), masses[0], sums[0]
             jacobian, _ = family.natural_derivatives(mixture.parameters)
             mean = family.mean_statistics(family.natural(mixture.parameters))
             free = np.einsum("kja,kj->ka", jacobian, totals - mass[:, None] * mean)
         else:
             value, mass = self.log_base, np.zeros(len(weights))
             free = np.zeros(mixture.parameters.shape)
-            for _, part, (responsibilities,), rows, counts in self._pass(_one(mixture)):
+            parts = self._pass(_single(mixture), "gradient")
+            for _, part, (responsibilities,), rows, counts in parts:
                 weighted = responsibilities if counts is None else responsibilities * counts
                 value += float(part[0])
                 mass += weighted.sum(axis=1)
                 scores = family.score(rows[0], mixture.parameters)
                 free += np.einsum("kn,kdn->kd", weighted, scores)
-            self.count(family.score_cost() * len(self.counts) / self.size)
+            self.count(family.score_cost() * len(self.counts) / self.size, "density")
         odds = mass[:-1] - mass.sum() * weights[:-1]
         return value, np.concatenate([odds, free.ravel()])
 
@@ -195,63 +208,65 @@ class Sample:
 
         Raises ``TypeError`` for a family without exponential form.
         """
-        value, gradient, hessian = self.hessians(_one(mixture))
+        value, gradient, hessian = self.hessians(_single(mixture))
         return float(value[0]), gradient[0], hessian[0]
 
-    def hessians(self, stack: Stack) -> tuple[Array, Array, Array]:
-        """``hessian`` of each of B mixtures, (B,), (B, p), (B, p, p): B passes."""
-        family, (size, components) = self.family, stack.weights.shape
+    def hessians(self, batch: MixtureBatch) -> tuple[Array, Array, Array]:
+        """``hessian`` of each of B mixtures: (B,), (B, p), (B, p, p). B passes."""
+        family, (size, components) = self.family, batch.weights.shape
         if not isinstance(family, ExponentialFamily):
             raise TypeError(f"{family.name} is no exponential family: there is no exact Hessian")
         width = 1 + len(family.parameters)
         value = np.full(size, self.log_base)
         singles = np.zeros((size, components, width, width))
         pairs = np.zeros((size, components * width, components * width))
-        for these, part, responsibilities, rows, counts in self._pass(stack):
+        for index, part, responsibilities, rows, counts in self._pass(batch, "hessian"):
             single, pair = products(responsibilities, rows, counts)
-            value[these] += part
-            singles[these] += single
-            pairs[these] += pair
-        return value, *louis(family, stack, singles, pairs)
+            value[index] += part
+            singles[index] += single
+            pairs[index] += pair
+        return value, *louis_derivatives(family, batch, singles, pairs)
 
-    def _pass(self, stack: Stack) -> Iterator[tuple[slice, Array, Array, Array, Array | None]]:
-        """One pass for each of B mixtures, some of them and b rows at a time.
+    def _pass(
+        self, batch: MixtureBatch, kernel: str
+    ) -> Iterator[tuple[slice, Array, Array, Array, Array | None]]:
+        """Pass over all rows for each of B mixtures, a block of rows and some mixtures at a time.
 
-        Yields which of them, Σ counts · (log density - h) (B,), P(component | row) (B, K, b),
-        which is the caller's to overwrite, the rows (d, b), and their counts (b,), None
+        Yields the slice of the mixtures, Σ counts · (log density - h) (b,), responsibilities
+        (b, K, m), which the caller may overwrite, the rows (d, m), and their counts (m,), None
         where all are 1.
         """
-        family, (size, components) = self.family, stack.weights.shape
-        parameters = stack.parameters.reshape(size * components, len(family.parameters))
+        family, (size, components) = self.family, batch.weights.shape
+        parameters = batch.parameters.reshape(size * components, len(family.parameters))
         with np.errstate(divide="ignore"):
-            constants = np.log(stack.weights).reshape(-1, 1)
+            constants = np.log(batch.weights).reshape(-1, 1)
         eta = None
         if isinstance(family, ExponentialFamily):
             eta = family.natural(parameters)
             constants = constants - family.log_partition(eta)[:, None]
-        once = self.counts.strides == (0,)
-        self.count(size * len(self.counts) / self.size)
-        together = max(1, TOGETHER // len(self.counts))
-        for low in range(0, len(self.counts), BLOCK):
-            part = slice(low, low + BLOCK)
-            if self.kept is None:
-                rows = _rows(family, self.observations[part]).T
+        all_counts_are_one = self.counts.strides == (0,)
+        self.count(size * len(self.counts) / self.size, kernel)
+        together = max(1, MAX_BATCH_ROWS // len(self.counts))
+        for low in range(0, len(self.counts), CACHE_BLOCK):
+            block = slice(low, low + CACHE_BLOCK)
+            if self.stored_rows is None:
+                rows = _rows(family, self.observations[block]).T
             else:
-                rows = self.kept[part].T
-            counts = None if once else self.counts[part]
+                rows = self.stored_rows[block].T
+            counts = None if all_counts_are_one else self.counts[block]
             for first in range(0, size, together):
-                these = slice(first, min(first + together, size))
-                mine = slice(these.start * components, these.stop * components)
+                index = slice(first, min(first + together, size))
+                flat = slice(index.start * components, index.stop * components)
                 if eta is None:
-                    joint = family.log_density(rows[0], parameters[mine]) + constants[mine]
+                    joint = family.log_density(rows[0], parameters[flat]) + constants[flat]
                 else:
-                    joint = eta[mine] @ rows + constants[mine]
+                    joint = eta[flat] @ rows + constants[flat]
                 joint = joint.reshape(-1, components, rows.shape[1])
-                yield these, posterior(joint, counts), joint, rows, counts
+                yield index, posterior(joint, counts), joint, rows, counts
 
 
-def _one(mixture: Mixture) -> Stack:
-    return Stack(mixture.family, mixture.weights[None], mixture.parameters[None])
+def _single(mixture: Mixture) -> MixtureBatch:
+    return MixtureBatch(mixture.family, mixture.weights[None], mixture.parameters[None])
 
 
 def thin(x: Array) -> Array:

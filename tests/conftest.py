@@ -20,7 +20,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from benchmarks.cli import app
-from benchmarks.harness.judgement import judge_folder
+from benchmarks.scoring.score import score_run
 from fitters.spec import fitters
 from fitters.starts import policies
 from scenarios.families import ExponentialFamily, Family, families, family
@@ -70,7 +70,7 @@ def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
 
 
 # pytest-xdist gives a file to one process. These take longest: begun last, they would end last.
-LONG = ("test_sampler", "test_survival", "test_run", "test_own_data", "test_reference", "test_gate")
+LONG = ("test_sampler", "test_survival", "test_run", "test_fit", "test_search", "test_compare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -125,7 +125,7 @@ def ran(folder: Path, *arguments: str, site: Path | None = None) -> pd.DataFrame
     done = mixturebench("run", "--no-report", "--out", str(folder), *arguments, site=site)
     assert done.returncode == 0, done.stderr
     with installed(site):
-        return judge_folder(folder).trials
+        return score_run(folder).trials
 
 
 def command(*arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The documentation's examples are run, and what it names exists."""
+"""The documentation: its examples run, its tables are the code's, and its names exist."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +18,17 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from benchmarks.gate.verdict import EXIT
-from fitters.spec import fitters, settings
-from fitters.starts import policies
+from benchmarks.compare.verdict import EXIT
+from benchmarks.report import inventory
+from benchmarks.studies import tables
+from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, families
-from tests import conftest, test_families
+from tests import conftest
 from tests.conftest import environment, install, mixturebench, ran, sample
+from tests.scenarios import test_families
 
 ROOT = Path(__file__).parent.parent
-CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+CONTRIBUTING, FAMILIES = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "families.md"
 ROWS = [[1.0, 4.0], [6.0, 60.0], [0.3, 0.1]]
 
 
@@ -37,19 +40,19 @@ def blocks(page: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def examples() -> dict[str, str]:
-    return blocks(CONTRIBUTING)
+    return blocks(CONTRIBUTING) | blocks(FAMILIES)
 
 
 @pytest.fixture(scope="module")
 def installed(examples: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page's fitter and family as the package that it describes."""
+    """The page's family in the package that it describes."""
     source = tmp_path_factory.mktemp("source")
     package = source / "my_package"
     package.mkdir()
     (package / "__init__.py").touch()
     (source / "pyproject.toml").write_text(examples["pyproject.toml"], "utf-8")
-    for name in ("fitters/mine.py", "scenarios/families/inverse_gaussian.py"):
-        (package / Path(name).name).write_text(examples[name], "utf-8")
+    name = "scenarios/families/inverse_gaussian.py"
+    (package / Path(name).name).write_text(examples[name], "utf-8")
     return install(source, tmp_path_factory.mktemp("site"))
 
 
@@ -61,19 +64,13 @@ def trials_of(toml: str, folder: Path, fitters: str, site: Path | None = None) -
     return ran(folder / "run", *plan, site=site)
 
 
-def test_the_fitter_keeps_the_contract(installed: Path) -> None:
-    done = mixturebench("check", "mine", site=installed)
-    assert done.returncode == 0, done.stdout
-    assert "mine keeps the contract" in done.stdout
-
-
-def test_the_family_is_fitted_and_judged(
+def test_the_family_is_fitted_and_scored(
     examples: dict[str, str], installed: Path, tmp_path: Path
 ) -> None:
     trials = trials_of(examples["waiting.toml"], tmp_path, "direct em", installed)
     assert set(trials["status"]) == {"converged"}
     assert trials["worst_relative_error"].max() < 0.25
-    # Recounted: they are of one height, the reference's.
+    # All fits have one log likelihood, the reference's.
     assert trials["nll"].max() - trials["nll"].min() < 1e-6
     assert (trials["nll"] <= trials["reference_nll"] + 1e-6).all()
     assert set(trials["claimed"]) == {True}
@@ -136,6 +133,24 @@ def test_the_scenario_runs(trials: pd.DataFrame) -> None:
     assert set(trials["n"]) == {2000}
 
 
+def test_a_column_of_a_parquet_file_becomes_a_sketch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    (example,) = (text for text in python if "column_chunks" in text)
+    x = np.random.default_rng(0).gamma(2.0, 1.0, size=5000)
+    pd.DataFrame({"seconds": x}).to_parquet(tmp_path / "measurements.parquet")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    sketch = names["sample"]
+    assert sketch.size == 5000
+    assert len(sketch.counts) <= 1024
+    assert_allclose(sketch.counts @ sketch.rows / 5000, [np.log(x).mean(), x.mean()])
+
+
 def test_the_scenario_of_real_data_runs(examples: dict[str, str], tmp_path: Path) -> None:
     x = np.random.default_rng(0).gamma([2.0, 40.0], 1.0, size=(100, 2)).ravel()
     pd.DataFrame({"seconds": x}).to_csv(tmp_path / "measurements.csv", index=False)
@@ -153,16 +168,10 @@ def table(page: Path, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
-def test_every_column_is_explained(trials: pd.DataFrame) -> None:
+def test_every_column_of_a_run_is_in_the_table(trials: pd.DataFrame) -> None:
     rows = table(ROOT / "docs" / "metrics.md", "Columns of trials.parquet")
     assert [row[0].strip("`") for row in rows] == list(trials.columns)
-    for _, meaning, *_, by in rows:
-        assert len(meaning) > 3
-        module, *names = by.strip("|` ").split(".")
-        found = importlib.import_module(f"benchmarks.harness.{module}")
-        for name in names:
-            found = getattr(found, name)
-        assert callable(found)
+    assert all(len(meaning) > 3 for _, meaning in rows)
 
 
 def test_formulas_are_what_is_computed(examples: dict[str, str], trials: pd.DataFrame) -> None:
@@ -184,8 +193,8 @@ def test_formulas_are_what_is_computed(examples: dict[str, str], trials: pd.Data
     assert trials["excess"].min() < 0.01
 
 
-def told(text: str) -> tuple[list[str], list[float]]:
-    """Words and numbers of a text, apart; what is below 1e-6 is rounding."""
+def words_and_numbers(text: str) -> tuple[list[str], list[float]]:
+    """The words and the numbers of a text; a number below 1e-6 is rounding, and becomes 0."""
     number = r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
     values = [float(value.replace(",", "")) for value in re.findall(number, text)]
     return re.sub(number, "#", text).split(), [0.0 if abs(v) < 1e-6 else v for v in values]
@@ -198,12 +207,13 @@ def test_certificates_are_what_the_command_prints() -> None:
     for arguments, text in (shown[0], shown[2]):
         done = mixturebench(*arguments.split())
         assert done.returncode == 0, done.stderr
-        for line, now in zip(text.splitlines(), done.stdout.splitlines(), strict=False):
+        for line, printed in zip(text.splitlines(), done.stdout.splitlines(), strict=False):
             if line.startswith("optima met") and "founding" not in arguments:
-                break  # how often each was met is a matter of rounding, where they abound
-            words, values = told(line)
-            assert words == told(now)[0]
-            assert_allclose(told(now)[1], values, rtol=0.02)
+                break  # among many optima, rounding decides how often each is met
+            words, values = words_and_numbers(line)
+            printed_words, printed_values = words_and_numbers(printed)
+            assert words == printed_words
+            assert_allclose(printed_values, values, rtol=0.02)
 
 
 def articles_draw() -> np.ndarray:
@@ -221,22 +231,23 @@ def one_beta(x: np.ndarray) -> str:
 
 
 @pytest.mark.slow
-def test_the_article_is_told_from_its_run(tmp_path: Path) -> None:
+def test_the_page_of_the_article_has_the_figures_of_its_run(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.article", "--restarts", "2", "--out", "told/page.md"],
+        [sys.executable, "-m", "benchmarks.studies", "article", "--restarts", "2",
+         "--out", "written/page.md"],
         env=environment(),
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    page = (tmp_path / "told" / "page.md").read_text("utf-8")
+    page = (tmp_path / "written" / "page.md").read_text("utf-8")
     (run,) = (tmp_path / "results" / "runs").iterdir()
     trials = pd.read_parquet(run / "trials.parquet")
     assert len(trials) == 6 * 2 * 2
     article = trials[
         (trials["fitter"] == "gradient:preset=article") & (trials["start"] == "article")
     ]
-    close = int(article["status"].isin(["converged", "basin"]).sum())
-    assert f"- **{close}** came close" in page
+    found = int(article["status"].isin(["converged", "found"]).sum())
+    assert f"- **{found}** found the optimum" in page
     x = articles_draw()
     shown = article[article["restart"] == 1].iloc[0]
     density = sum(
@@ -245,7 +256,7 @@ def test_the_article_is_told_from_its_run(tmp_path: Path) -> None:
     )
     assert f"NLL is {-np.log(density).mean():.6f}" in page
     assert one_beta(x) in page
-    assert "<svg" in (tmp_path / "told" / "page-loss.svg").read_text("utf-8")[:200]
+    assert "<svg" in (tmp_path / "written" / "page-loss.svg").read_text("utf-8")[:200]
     assert "(page-loss.svg)" in page
 
 
@@ -258,16 +269,42 @@ def test_the_article_that_is_kept_is_of_these_data() -> None:
     assert sum(map(int, counts)) == int(restarts[1])
 
 
-@pytest.mark.parametrize("name", ["gradient", "direct", "em", "mcmc"])
-def test_settings_are_those_of_the_fitters(name: str) -> None:
-    rows = table(ROOT / "docs" / "methods.md", name)
-    told = {row[0].strip("`"): row[1].strip("`") for row in rows}
-    assert told == {key: str(value) for key, value in settings(fitters()[name]).items()}
+@pytest.mark.parametrize("page", tables.pages(), ids=lambda page: page.name)
+def test_tables_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert tables.with_tables(text) == text, f"{page.name} is out of date: {tables.COMMAND}"
 
 
-def test_starts_are_those_that_are_known() -> None:
-    rows = table(ROOT / "docs" / "methods.md", "Where restarts begin")
-    assert {row[0].strip("`") for row in rows} == set(policies())
+def test_every_table_is_on_a_page() -> None:
+    text = "".join(page.read_text("utf-8") for page in tables.pages())
+    assert set(re.findall(r"<!-- table: (.+?) -->", text)) == set(tables.tables())
+
+
+def test_a_table_is_written_between_its_marks() -> None:
+    page = "Before.\n\n<!-- table: settings of scipy_user -->\nold\n<!-- end -->\n\nAfter.\n"
+    lines = tables.with_tables(page).splitlines()
+    assert lines[:4] == ["Before.", "", "<!-- table: settings of scipy_user -->", ""]
+    assert lines[4:6] == ["| setting | default | meaning |", "| --- | --- | --- |"]
+    assert lines[6].startswith("| `max_iterations` | `15000` | ")
+    assert lines[7:] == ["", "<!-- end -->", "", "After."]
+    with pytest.raises(UserError, match="no table 'settings of scipy': did you mean"):
+        tables.with_tables(page.replace("scipy_user", "scipy"))
+
+
+class Documented:
+    first: int = 1
+    """Of two lines
+    with ``code``.
+
+    And a second paragraph."""
+    second: float = 2.0
+    third: str = ""
+    """The last."""
+
+
+def test_meanings_are_the_docstrings_of_attributes() -> None:
+    meanings = {"first": "Of two lines with `code`.", "third": "The last."}
+    assert inventory.attribute_docs(Documented) == meanings
 
 
 PAGES = [ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "docs").glob("*.md"))]
@@ -309,27 +346,37 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{page.name}: {link}"
 
 
-def test_exit_statuses_are_the_gates() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_mathematics_is_within_dollars(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(r"\$\$.+?\$\$", "", text, flags=re.S)
+    text = re.sub(r"\$(?!\s)[^$]+(?<!\s)\$", "", text)
+    assert re.findall(r".*\$.*", text) == []
+    assert re.findall(r"\\[a-z]+|[\x00-\x08\x0b-\x1f]", text) == []
+
+
+def test_exit_statuses_are_those_of_compare() -> None:
     rows = table(ROOT / "docs" / "regressions.md", "Reading a verdict")
-    told = {row[0].strip("*"): int(row[1]) for row in rows}
-    assert told == {**EXIT, "can't be compared": 2}
+    statuses = {row[0].strip("*"): int(row[1]) for row in rows}
+    assert statuses == {**EXIT, "can't be compared": 2}
 
 
 def test_commands_on_the_pages_are_known() -> None:
-    told = set()
-    for page in PAGES:
-        told |= set(re.findall(r"^(?:\$ )?mixturebench (\w+)", page.read_text("utf-8"), re.M))
-    known = mixturebench("--help").stdout
-    assert len(told) > 5
-    for name in told:
-        assert re.search(rf"^\W*{name} ", known, re.M), name
-    named = {
-        target
-        for page in PAGES
-        for target in re.findall(r"^make ([\w-]+)", page.read_text("utf-8"), re.M)
-    }
-    assert named >= {"bench", "test"}
-    for target in sorted(named):  # make itself says whether it could make each
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    studies = [sys.executable, "-m", "benchmarks.studies", "--help"]
+    done = subprocess.run(studies, cwd=ROOT, capture_output=True, text=True, check=True)
+    for pattern, known in (
+        (r"^(?:\$ )?mixturebench (\w+)", mixturebench("--help").stdout),
+        (r"python -m benchmarks\.studies (\w+)", done.stdout),
+    ):
+        named = set(re.findall(pattern, text, re.M))
+        assert len(named) > 2
+        for name in named:
+            assert re.search(rf"^\W*{name} ", known, re.M), name
+    assert re.findall(r"python -m benchmarks\.studies\.\w+", text) == []  # a study is no module
+    targets = set(re.findall(r"^make ([\w-]+)", text, re.M))
+    assert targets >= {"bench", "test"}
+    for target in sorted(targets):  # make itself says whether it could make each
         make = ["make", "--dry-run", "--silent", target]
         done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from benchmarks.harness import journal, judgement, seeds
-from benchmarks.harness.plan import TRIAL, Cell, Limits, Plan
+from benchmarks.runner import journal, seeds
+from benchmarks.runner.plan import TRIAL, Cell, Limits, Plan
+from benchmarks.scoring.score import trial_status
 from fitters import spec
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family, family
@@ -106,7 +107,7 @@ def test_the_log_density_and_its_natural_form_are_scipys(name: str, data: st.Dat
 def test_the_m_step_inverts_the_mean_statistics(name: str, data: st.DataObject) -> None:
     (rows, chosen), (near, _) = components(name, data, 2), components(name, data, 2)
     mean = chosen.mean_statistics(chosen.natural(rows))
-    for found in (chosen.maximise(mean), chosen.maximise(mean, near=near)):
+    for found in (chosen.maximise(mean), chosen.maximise(mean, initial=near)):
         assert_allclose(found, rows, rtol=1e-8, atol=1e-8)
 
 
@@ -221,7 +222,7 @@ def many(values: st.SearchStrategy, key: Any = None) -> st.SearchStrategy[tuple]
     return st.lists(values, min_size=1, max_size=3, unique_by=key or (lambda v: v)).map(tuple)
 
 
-SPECS, START = ("em", "direct:bins=64"), st.sampled_from(["quantile", "kmeans"])
+SPECS, START = ("em", "newton:bins=64"), st.sampled_from(["quantile", "kmeans"])
 SPEC, SCENARIO, FEW = st.sampled_from(SPECS), st.sampled_from(names()).map(load), st.integers(1, 3)
 RESTARTS = st.fixed_dictionaries(dict.fromkeys(SPECS, FEW))
 PLANS = st.builds(
@@ -232,7 +233,7 @@ CELLS = st.builds(Cell, SCENARIO, FEW, SPEC, FEW, many(st.tuples(START, FEW)), F
 
 
 @law(planned=PLANS | CELLS)
-def test_plans_and_cells_are_those_of_their_content(planned: Any) -> None:
+def test_plans_and_cells_can_be_made_again_of_their_content(planned: Any) -> None:
     again: Any = type(planned).of(json.loads(json.dumps(planned.content(), allow_nan=False)))
     assert again.content() == planned.content()
     field = "scenarios" if isinstance(planned, Plan) else "scenario"  # they have no equality
@@ -249,9 +250,10 @@ def test_cells_have_every_trial_once_in_order(plan: Plan, data: st.DataObject) -
 
 
 @law(cell=CELLS, done=st.sets(st.integers(0, 2)))
-def test_a_cell_is_left_with_what_is_not_done(cell: Cell, done: set[int]) -> None:
-    left = cell.left({key: {} for place, key in enumerate(cell.trial_keys()) if place in done})
-    assert left.trials == tuple(t for place, t in enumerate(cell.trials) if place not in done)
+def test_the_trials_without_a_record_remain_in_a_cell(cell: Cell, done: set[int]) -> None:
+    records = {key: {} for place, key in enumerate(cell.trial_keys()) if place in done}
+    expected = tuple(t for place, t in enumerate(cell.trials) if place not in done)
+    assert cell.remaining(records).trials == expected
 
 
 STEPS = (-math.inf, 0.0, 1.0 - 2**-52, 1.0, 1.0 + 2**-52, math.inf, math.nan)
@@ -265,15 +267,15 @@ def test_a_fit_has_one_status_and_a_limit_is_on_its_better_side() -> None:
     for excess, gain, posterior in product(SMALL + ONE, SMALL, POSTERIORS):
         r_hat, ess = (posterior or {"r_hat": None, "ess": 0.0}).values()
         mixed = r_hat is not None and float(r_hat) <= 1.01 and float(ess) >= 400.0
-        within = "converged" if (mixed if posterior else excess <= 0.01) else "basin"
+        within = "converged" if (mixed if posterior else excess <= 0.01) else "found"
         beyond = "local" if gain <= 0.01 else "unfinished"
-        assert judgement.status(excess, gain, posterior) == (within if excess <= 1.0 else beyond)
+        assert trial_status(excess, gain, posterior) == (within if excess <= 1.0 else beyond)
 
 
 @law(200, pair=st.tuples(EXCESS, EXCESS), gain=EXCESS, posterior=st.sampled_from(POSTERIORS))
 def test_a_smaller_excess_is_never_worse(pair: tuple, gain: float, posterior: dict | None) -> None:
-    rank = {"converged": 0, "basin": 1, "local": 2, "unfinished": 2}
-    less, more = (rank[judgement.status(excess, gain, posterior)] for excess in sorted(pair))
+    rank = {"converged": 0, "found": 1, "local": 2, "unfinished": 2}
+    less, more = (rank[trial_status(excess, gain, posterior)] for excess in sorted(pair))
     assert less <= more or any(map(math.isnan, pair))
 
 
@@ -284,7 +286,7 @@ RECORDS = st.dictionaries(TEXT, JSON, min_size=1, max_size=5)
 
 
 @law(100, record=RECORDS)
-def test_a_record_is_that_of_its_line(record: dict) -> None:
+def test_a_record_is_read_from_its_line(record: dict) -> None:
     line = journal.to_line(record)
     assert line.splitlines(keepends=True) == [line]
     assert repr(journal.from_line(line)) == repr(record)  # types and the sign of zero too
@@ -300,6 +302,6 @@ def test_a_line_with_a_byte_changed_or_lost_is_none(record: dict, flip: int) -> 
 
 
 @law(values=st.lists(st.tuples(st.floats(), st.floats())))
-def test_numbers_go_through_strict_json(values: list) -> None:
+def test_numbers_are_read_again_from_strict_json(values: list) -> None:
     back = json.loads(json.dumps(journal.numbers(values), allow_nan=False))
     assert repr([tuple(map(float, pair)) for pair in back]) == repr(values)

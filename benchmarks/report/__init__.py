@@ -1,1 +1,1 @@
-"""Pages: figures, and one template."""
+"""The report of a run: figures, tables and the formats that show them."""

@@ -1,224 +1,93 @@
-"""What the page says of one scenario; it shows the first data set."""
+"""One scenario of a page: its first data set, the trials on it, and their reference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.harness import aggregates, judge
-from benchmarks.harness.judgement import Judgement
-from benchmarks.harness.problem import Problem
-from benchmarks.harness.reference import Reference
-from benchmarks.report import across, figures
+from benchmarks.reference.certificate import Reference
+from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.drawing import density_bins, inside, view
-from benchmarks.report.estimates import BEST_KNOWN, Estimates, usual_values
-from benchmarks.report.tables import Column, Drawn, Table
-from benchmarks.report.template import identifier
+from benchmarks.report.figures.base import drawn_figures
+from benchmarks.report.tables import Drawn
+from benchmarks.runner.plan import Key
+from benchmarks.scoring.comparisons import ONE_OPTIMUM, optima_reached
+from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.score import ScoredRun
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_OPTIMA = 8
-"""Optima that are shown one by one."""
 
-
-@dataclass(frozen=True)
-class Basin:
-    """An optimum that trials ended in: a small picture of it, and from where it was reached."""
-
-    rank: int
-    nll: str
-    picture: str
-    """The path of its density in a box of 100 by 30; empty where no mixture is known there."""
-    shares: tuple[str, ...]
-    """How many trials of each start policy ended there, of how many."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Section:
-    """One scenario."""
+    """What the page shows of a scenario is made of these."""
 
-    judgement: Judgement
-    problem: Problem
-    summary: pd.DataFrame
-    """Its rows of the comparison."""
+    data_set: DataSet
+    reference: Reference
+    trials: pd.DataFrame
+    traces: dict[Key, list[tuple[float, float, float]]]
+
+    @classmethod
+    def of(cls, scored: ScoredRun, name: str) -> Section:
+        """Take a scenario's first data set from a run."""
+        trials, key = scored.trials, (name, 0)
+        return cls(
+            scored.data_sets[key],
+            scored.references[key],
+            trials[(trials["scenario"] == name) & (trials["replicate"] == 0)],
+            {trial: points for trial, points in scored.traces.items() if trial[:2] == key},
+        )
 
     @property
     def name(self) -> str:
         """The scenario's name."""
-        return self.problem.scenario.name
-
-    @property
-    def anchor(self) -> str:
-        """The name as an HTML id."""
-        return f"s-{identifier(self.name)}"
-
-    @property
-    def comparison(self) -> Table:
-        """Its comparison table."""
-        return across.comparison(self.summary, f"Comparison on {self.name}")
+        return self.data_set.scenario.name
 
     @cached_property
-    def trials(self) -> pd.DataFrame:
-        """The trials of its first data set."""
-        trials = self.judgement.trials
-        return trials[(trials["scenario"] == self.name) & (trials["data_set"] == 0)]
+    def figures(self) -> list[Drawn]:
+        """The scenario's figures."""
+        return drawn_figures("scenario", self)
 
     @property
-    def reference(self) -> Reference:
-        """The best known optimum of its first data set."""
-        return self.judgement.references[self.name, 0]
+    def starts(self) -> list[str]:
+        """The start policies, in the order of the plan."""
+        return self.trials["start"].unique().tolist()
 
     @property
-    def truth(self) -> str:
-        """The true components in words; empty for real data."""
-        truth = self.problem.scenario.truth
-        return "" if truth is None else self._words(truth.weights, truth.parameters)
-
-    @property
-    def best(self) -> str:
-        """The best known optimum in words."""
-        return self._words(self.reference.judged.weights, self.reference.judged.parameters)
-
-    @property
-    def own_error(self) -> float | None:
-        """The reference's own information error, beside which the fitters' stand."""
+    def reference_error(self) -> float | None:
+        """The reference's information error, with which those of the fitters compare."""
         errors = self.trials["reference_information_error"].dropna()
         return None if errors.empty else float(errors.iloc[0])
 
     @cached_property
-    def drawn(self) -> list[Drawn]:
-        """Its figures."""
-        return [self._density, *self._estimates(), *self._traces()]
-
-    @property
-    def starts(self) -> list[str]:
-        """The start policies, in the order run."""
-        return [str(start) for start in self.trials["start"].unique()]
-
-    @cached_property
-    def basins(self) -> tuple[list[Basin], int]:
-        """(the best optima that its trials ended in, how many more there are)."""
-        table = aggregates.basins(self.trials)
-        planned = self.trials.groupby("start").size()
-        found = []
-        for rank, rows in table.groupby("rank"):
-            counts = rows.set_index("start")["times"]
-            shares = [f"{counts.get(start, 0)}/{planned[start]}" for start in self.starts]
-            nll = float(rows["nll"].iloc[0])
-            found.append(Basin(int(rank) + 1, f"{nll:.6f}", self._picture(nll), tuple(shares)))
-        return found[:MOST_OPTIMA], len(found[MOST_OPTIMA:])
+    def optima(self) -> list[tuple[float, str, list[str]]]:
+        """(NLL, picture, each start's count of trials) of the optima reached, best first."""
+        planned, found = self.trials["start"].value_counts(), []
+        for _, rows in optima_reached(self.trials).groupby("rank"):
+            times, nll = rows.set_index("start")["times"], float(rows["nll"].iloc[0])
+            counts = [f"{times.get(start, 0)}/{planned[start]}" for start in self.starts]
+            found.append((nll, self._picture(nll), counts))
+        return found
 
     @cached_property
-    def box(self) -> str:
-        """The histogram as a path in the small pictures' box."""
+    def histogram(self) -> str:
+        """The histogram as a path in the box of the small pictures."""
         heights, edges = self._bins
-        return _path(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2), self._span, self._tallest)
-
-    @property
-    def _density(self) -> Drawn:
-        truth = "the true density as a heavy line, " if self.truth else ""
-        return Drawn(
-            "density",
-            figures.density_figure(self.problem, self.trials, f"density-{self.anchor}"),
-            f"The data as a histogram, {truth}and of each method the median restart (solid) and "
-            "the worst (dashed).",
-            figures.density_numbers(self.problem, self.trials),
-        )
-
-    def _estimates(self) -> Iterator[Drawn]:
-        """Estimates beside the truth, where it can be told."""
-        if self.problem.truth is None or self.problem.why_no_error:
-            return
-        if self.reference.fewer_components:
-            return
-        told = Estimates(self.problem, self.reference.judged, self.trials)
-        shown = {
-            label: told.medians[fitter, start]
-            for fitter, start, label, *_ in figures.series(self.trials)
-            if (fitter, start) in told.medians
-        }
-        columns = [Column("name", "parameter", left=True), Column("truth", "truth")]
-        columns += [Column("error", "standard error"), Column("best", "best known")]
-        columns += [Column(label, label) for label in shown]
-        told_columns: dict[str, Array] = {
-            "truth": usual_values(told.truth),
-            "error": told.standard_errors,
-            "best": told.medians[BEST_KNOWN],
-            **shown,
-        }
-        rows = [
-            {"name": name, **{key: f"{values[i]:.4g}" for key, values in told_columns.items()}}
-            for i, name in enumerate(told.names)
-        ]
-        yield Drawn(
-            "estimates",
-            figures.estimate_figure(told, self.trials, f"estimates-{self.anchor}"),
-            "Median estimates of the restarts that came close, as distances from the truth in "
-            "standard errors that the Cramér–Rao bound allows; beyond the frame at its edge.",
-            Table(f"Estimates on {self.name}", columns, rows),
-        )
-
-    def _traces(self) -> Iterator[Drawn]:
-        """Loss curves of every fitter that left traces."""
-        traced = {key[2] for key, points in self._points.items() if len(points) > 1}
-        for index, fitter in enumerate(self.trials["fitter"].unique()):
-            if fitter in traced:
-                name = f"trace-{self.anchor}-{index}"
-                yield Drawn(
-                    f"trace-{identifier(fitter)}",
-                    figures.trace_figure(self.problem, self._points, self.trials, fitter, name),
-                    f"{fitter}: how far each restart was above the best known NLL, one line a "
-                    "restart; below the dashed line it has converged.",
-                    self._arrivals(fitter),
-                )
-
-    def _arrivals(self, fitter: str) -> Table:
-        """Median passes and seconds to some targets, and how many restarts reached them."""
-        columns = [Column("target", "excess ≤", metric="excess"), Column("reached", "reached")]
-        columns += [Column("passes", "median passes"), Column("seconds", "median seconds")]
-        mine = self.trials[self.trials["fitter"] == fitter]
-        passes, seconds = (
-            np.array(mine[f"target_{measure}"].tolist(), dtype=float)
-            for measure in ("evaluations", "seconds")
-        )
-        rows = []
-        for index, target in enumerate(aggregates.TARGETS):
-            hit = np.isfinite(passes[:, index])
-            rows.append(
-                {
-                    "target": f"{target:g}",
-                    "reached": f"{hit.sum()}/{len(mine)}",
-                    "passes": f"{np.median(passes[hit, index]):.4g}" if hit.any() else "–",
-                    "seconds": f"{np.median(seconds[hit, index]):.3g}" if hit.any() else "–",
-                }
-            )
-        return Table(f"When {fitter} came within targets on {self.name}", columns, rows)
+        return self._path(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2))
 
     @cached_property
-    def _points(self) -> figures.Traces:
-        return {k: v for k, v in self.judgement.traces.items() if k[:2] == (self.name, 0)}
-
-    @cached_property
-    def _span(self) -> tuple[float, float]:
-        return view(self.problem.sample.ordered)
-
-    @cached_property
-    def _bins(self) -> tuple[Any, Any]:
-        return density_bins(self.problem.sample.ordered, *self._span)
-
-    @property
-    def _tallest(self) -> float:
-        return 1.25 * float(self._bins[0].max())
+    def _bins(self) -> tuple[Array, Array]:
+        ordered = self.data_set.sample.ordered
+        return density_bins(ordered, *view(ordered))
 
     def _picture(self, nll: float) -> str:
-        """The density at an optimum: the reference search's, or that of a trial that is there."""
-        family, n = self.problem.scenario.family, self.problem.sample.size
+        """Draw the density at an optimum as an SVG path; empty where no mixture is known there."""
+        family, n = self.data_set.scenario.family, self.data_set.sample.size
         known = [
             (abs(-optimum.log_likelihood / n - nll), optimum.weights, optimum.parameters)
             for optimum in self.reference.optima
@@ -228,26 +97,15 @@ class Section:
             for row in self.trials[self.trials["nll"].notna()].itertuples()
         ]
         gap, weights, parameters = min(known, key=lambda entry: entry[0])
-        if gap * n > aggregates.ONE_OPTIMUM:
+        if gap * n > ONE_OPTIMUM:
             return ""
-        grid = inside(*self._span, family.support, 120)
-        density = judge.Judged.of(family.name, weights, parameters).density(grid)
-        return _path(grid, density, self._span, self._tallest)
+        grid = inside(*view(self.data_set.sample.ordered), family.support, 120)
+        return self._path(grid, ScipyMixture.of(family.name, weights, parameters).density(grid))
 
-    def _words(self, weights: Any, parameters: Any) -> str:
-        family = self.problem.scenario.family
-        names = family.parameter_names()
-        return " + ".join(
-            f"{weight:.4g} · {family.name}("
-            + ", ".join(f"{name} {value:.4g}" for name, value in zip(names, row, strict=True))
-            + ")"
-            for weight, row in zip(weights, parameters, strict=True)
-        )
-
-
-def _path(x: Any, y: Any, span: tuple[float, float], tallest: float) -> str:
-    """An SVG path through points, in a box of 100 by 30."""
-    across_box = 100.0 * (np.asarray(x) - span[0]) / (span[1] - span[0])
-    up = 30.0 * (1.0 - np.clip(np.asarray(y) / tallest, 0.0, 1.0))
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across_box, up, strict=True))
-    return f"M{points}"
+    def _path(self, x: Any, y: Any) -> str:
+        """Return an SVG path through points, in a box of 100 by 30."""
+        low, high = view(self.data_set.sample.ordered)
+        right = 100.0 * (np.asarray(x) - low) / (high - low)
+        up = np.asarray(y) / (1.25 * self._bins[0].max())
+        down = 30.0 * (1.0 - np.clip(up, 0.0, 1.0))
+        return "M" + " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(right, down, strict=True))

@@ -1,54 +1,79 @@
-"""Tables of text cells, and the forms they are written in."""
+"""Tables: columns with their formats, rows of values, and Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the key of its cells, its heading, and how it is set."""
+    """One column of a table: a value of each row, its heading, and its format."""
 
     name: str
+    """The value of a row that the column shows."""
     heading: str
+    form: str | Callable[[Row], str] = ""
+    """A format specification of the value, or a function from the row to the cell's text."""
+    meaning: str = ""
+    """The entry in the page's glossary, to which the heading then links."""
     left: bool = False
-    """Words stand left, numbers right."""
-    metric: str = ""
-    """The entry of the page's glossary that explains it, if there is one."""
+    """Whether cells are aligned left, as text is."""
     fold: bool = False
-    """Whether long cells take several lines."""
+    """Whether long cells are broken into several lines."""
+    overall: bool = True
+    """Whether the value can be compared over scenarios of different size and truth."""
+
+    def cell(self, row: Row) -> str:
+        """Return the text of the column in a row: "–" for a number that is not finite."""
+        value = row.get(self.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            return "–"
+        return self.form(row) if callable(self.form) else format(value, self.form)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells are what people read."""
+    """A table that terminal, Markdown and page show alike: its columns format its rows."""
 
     label: str
     columns: Sequence[Column]
-    rows: Sequence[Mapping[str, str]]
+    rows: Sequence[Row]
+
+    @classmethod
+    def of(cls, label: str, columns: Sequence[Column], frame: pd.DataFrame) -> Self:
+        """Make a table of a data frame's rows."""
+        return cls(label, columns, frame.to_dict("records"))
 
     @classmethod
     def of_numbers(
         cls, label: str, headings: Sequence[str], rows: Iterable[Iterable[float]]
-    ) -> Table:
-        """Numbers to four digits under their headings."""
-        columns = [Column(str(index), heading) for index, heading in enumerate(headings)]
-        cells = [{str(index): f"{value:.4g}" for index, value in enumerate(row)} for row in rows]
-        return cls(label, columns, cells)
+    ) -> Self:
+        """Make a table of numbers, shown to four digits."""
+        columns = [Column(heading, heading, ".4g") for heading in headings]
+        return cls(label, columns, [dict(zip(headings, row, strict=True)) for row in rows])
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The text of the cells, row by row."""
+        return [[column.cell(row) for column in self.columns] for row in self.rows]
 
     def markdown(self) -> str:
-        """As GitHub's Markdown has it."""
-        return markdown_table(
-            [column.heading for column in self.columns],
-            [[row[column.name] for column in self.columns] for row in self.rows],
-            [column.left for column in self.columns],
-        )
+        """Return the table in GitHub's Markdown."""
+        headings = [column.heading for column in self.columns]
+        return markdown_table(headings, self.cells, [column.left for column in self.columns])
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with its name among the files, its caption and the numbers behind it."""
+    """A figure as SVG, with its file name, its caption and its numbers."""
 
     name: str
     svg: str
@@ -57,14 +82,14 @@ class Drawn:
 
 
 def folded(summary: str, content: str) -> str:
-    """Markdown that is folded away under a line."""
+    """Return Markdown that is folded under a line of summary."""
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
 def markdown_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[bool] | None = None
 ) -> str:
-    """Headings and rows as a table of GitHub's Markdown; by default all cells stand left."""
+    """Return headings and rows as a Markdown table; by default all cells are aligned left."""
     rule = ["---" if side else "---:" for side in left or [True] * len(headings)]
     lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in [headings, *rows]]
     return "\n".join(f"| {line} |" for line in [lines[0], " | ".join(rule), *lines[1:]])

@@ -1,4 +1,4 @@
-"""Pages: one self-contained HTML file each, from a template beside this file."""
+"""Self-contained HTML pages, from the templates beside this file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.report.drawing import PALETTE, themed
 
 
 def render(template: str, **context: Any) -> str:
-    """The text of a page; ``base.html`` is what all pages share."""
+    """Return the text of a page; ``base.html`` is what all pages share."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -24,12 +24,12 @@ def render(template: str, **context: Any) -> str:
 
 
 def coded(text: str) -> Any:
-    """Text with what stands between backticks set as code."""
+    """Escape text for HTML, with what stands between backticks set as code."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def identifier(text: str) -> str:
-    """Text as an HTML id or a file name: a user's scenario may be called anything."""
+    """Replace what cannot be in an HTML id or a file name by underscores."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)

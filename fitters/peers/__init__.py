@@ -1,1 +1,1 @@
-"""Other people's fitters behind the same contract, so that the same yardstick judges them."""
+"""Other libraries' methods behind the same contract, scored as the project's own are."""

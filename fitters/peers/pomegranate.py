@@ -1,4 +1,4 @@
-"""pomegranate's general mixture model, which is built on torch."""
+"""pomegranate's general mixture model: EM with torch's tensors."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
 from fitters.quiet import quiet
-from fitters.starts import Start
-from scenarios.families import Family
-from scenarios.mixture import Mixture
-from scenarios.sample import Sample
+
+if TYPE_CHECKING:
+    import torch
 
 DISTRIBUTIONS = {"normal": "Normal", "lognormal": "LogNormal", "gamma": "Gamma"}
 """pomegranate's names of the families that it has too."""
@@ -25,14 +24,13 @@ DISTRIBUTIONS = {"normal": "Normal", "lognormal": "LogNormal", "gamma": "Gamma"}
 
 @dataclass(frozen=True)
 class Pomegranate(Fitter):
-    """``pomegranate.gmm.GeneralMixtureModel`` from the start given, with its own defaults.
+    """EM by ``pomegranate.gmm.GeneralMixtureModel`` (Schreiber 2018, *JMLR* 18:164).
 
-    Its tolerance is on the change of the total log likelihood in one EM step. It does not
-    tell whether it has converged.
+    It does not report whether it has converged.
     """
 
     name = "pomegranate"
-    # With the tolerance 0 the gamma M-step takes all its Newton steps. With any other it may
+    # With shape_tolerance=0 the gamma M-step takes all its Newton steps. With any other it may
     # take none: it first compares the tolerance with (shape + tolerance) - shape.
     presets = {
         "tight": {
@@ -44,22 +42,26 @@ class Pomegranate(Fitter):
     }
 
     tolerance: Annotated[float, Field(gt=0)] = 0.1
+    """Change of the total log likelihood in one EM step at which to stop."""
     max_iterations: Annotated[int, Field(ge=1)] = 1000
+    """EM steps after which to stop."""
     precision: Literal["float32", "float64"] = "float32"
-    """Of the parameters and of the sums over the data; torch's own default is float32."""
+    """Type of the parameters and of the sums over the data; torch's own default is float32."""
     shape_tolerance: Annotated[float, Field(ge=0)] = 1e-4
-    """On the change of a gamma's shape in one Newton step of the M-step."""
+    """Change of a gamma's shape in one Newton step at which to end the M-step."""
 
-    def supports(self, family: Family, components: int) -> str | None:
+    def supports(self, model: Model) -> str | None:
         """Normal, lognormal and gamma components, where pomegranate is installed."""
-        if family.name not in DISTRIBUTIONS:
-            return f"pomegranate fits {', '.join(DISTRIBUTIONS)} components, not {family.name}"
+        if model.family.name not in DISTRIBUTIONS:
+            return (
+                f"pomegranate fits {', '.join(DISTRIBUTIONS)} components, not {model.family.name}"
+            )
         if find_spec("pomegranate") is None:
             return "pomegranate is not installed: pip install 'mixturebench[peers]'"
         return None
 
-    def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
-        """Import it, and put the data into a column."""
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
+        """Import the library, and put the data into a column."""
         import torch
 
         with quiet():
@@ -71,44 +73,44 @@ class Pomegranate(Fitter):
 
 @plain_dataclass(frozen=True)
 class _PreparedPomegranate(Prepared):
-    fitter: Pomegranate
+    settings: Pomegranate
     sample: Sample
-    column: Any
+    column: torch.Tensor
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
         import torch
         from pomegranate.gmm import GeneralMixtureModel
 
-        before = self.sample.evaluations
-        with quiet(), _default_type(self.fitter.precision):
+        before = dict(self.sample.passes)
+        with quiet(), _default_type(self.settings.precision):
             model = GeneralMixtureModel(
                 [self._component(row) for row in start.mixture.parameters],
                 priors=torch.tensor((start.mixture.weights / start.mixture.weights.sum()).tolist()),
-                tol=self.fitter.tolerance,
-                max_iter=self.fitter.max_iterations,
+                tol=self.settings.tolerance,
+                max_iter=self.settings.max_iterations,
             )
-            expectation = model.summarize
+            summarize = model.summarize
 
             def counted(*arguments: Any, **named: Any) -> Any:
-                self.sample.count()
+                self.sample.count(kernel="expectation")
                 observe(lambda: self._mixture(model))
-                return expectation(*arguments, **named)
+                return summarize(*arguments, **named)
 
-            model.summarize = counted  # it keeps no number of iterations itself
+            model.summarize = counted  # the E-step, which the model does not count
             model.fit(self.column)
-            found = self._mixture(model)
-        passes = self.sample.evaluations - before
-        return Fit(found, None, round(passes), passes)
+            mixture = self._mixture(model)
+        passes = self.sample.passes_since(before)
+        return Fit(mixture, None, round(sum(passes.values())), passes)
 
-    def _component(self, row: np.ndarray) -> Any:
+    def _component(self, row: Array) -> Any:
         import torch
         from pomegranate import distributions
 
         first, second = (torch.tensor([value]) for value in row.tolist())
-        kind = getattr(distributions, DISTRIBUTIONS[self.sample.family.name])
+        distribution = getattr(distributions, DISTRIBUTIONS[self.sample.family.name])
         if self.sample.family.name == "gamma":
-            return kind(first, second, tol=self.fitter.shape_tolerance)
-        return kind(first, second[:, None] ** 2)  # mean and covariance matrix
+            return distribution(first, second, tol=self.settings.shape_tolerance)
+        return distribution(first, second[:, None] ** 2)  # mean and covariance matrix
 
     def _mixture(self, model: Any) -> Mixture:
         rows = [
@@ -123,12 +125,12 @@ class _PreparedPomegranate(Prepared):
 
 @contextmanager
 def _default_type(name: str) -> Iterator[None]:
-    """Within it torch makes what it is not told the type of, as pomegranate's sums, of this."""
+    """Make ``name`` torch's default type in the block: pomegranate's sums are of that type."""
     import torch
 
-    before = torch.get_default_dtype()
+    previous = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, name))
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        torch.set_default_dtype(previous)

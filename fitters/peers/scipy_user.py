@@ -1,4 +1,4 @@
-"""What a user of scipy writes in ten lines."""
+"""What a user of scipy writes in ten lines: minimise the negative log likelihood of a density."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Observe, Prepared
-from fitters.starts import Start
-from scenarios.families import Family
-from scenarios.families.base import Array
-from scenarios.mixture import Mixture
-from scenarios.sample import Sample
+from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
 
 
 @dataclass(frozen=True)
 class ScipyUser(Fitter):
-    """``scipy.optimize.minimize`` on the density alone: L-BFGS-B, gradient by differences."""
+    """``scipy.optimize.minimize``: L-BFGS-B, with the gradient by finite differences."""
 
     name = "scipy_user"
 
     max_iterations: Annotated[int, Field(ge=1)] = 15_000
+    """Steps of the minimiser after which to stop."""
 
-    def prepare(self, sample: Sample, family: Family, components: int) -> Prepared:
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
         """Import the minimiser."""
         import scipy.optimize  # noqa: F401
 
@@ -34,30 +30,35 @@ class ScipyUser(Fitter):
 
 @plain_dataclass(frozen=True)
 class _PreparedScipyUser(Prepared):
-    fitter: ScipyUser
+    settings: ScipyUser
     sample: Sample
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
         from scipy.optimize import minimize
 
-        sample, before = self.sample, self.sample.evaluations
-        begin = start.mixture.within(sample.family)
+        sample, before = self.sample, dict(self.sample.passes)
+        initial = start.mixture.within(sample.family)
 
-        def at(point: Array) -> Mixture:
-            return Mixture.from_coordinates(sample.family, begin.components, point)
+        def mixture(point: Array) -> Mixture:
+            return Mixture.from_coordinates(sample.family, initial.components, point)
 
         def loss(point: Array) -> float:
-            sample.count()
+            sample.count(kernel="likelihood")
             with np.errstate(all="ignore"):
-                value = -float(np.mean(at(point).log_density(sample.observations)))
+                value = -float(np.mean(mixture(point).log_density(sample.observations)))
             return value if np.isfinite(value) else 1e300
 
         result = minimize(
             loss,
-            begin.coordinates(),
+            initial.coordinates(),
             method="L-BFGS-B",
-            callback=lambda point: observe(lambda: at(point)),
-            options={"maxiter": self.fitter.max_iterations},
+            callback=lambda point: observe(lambda: mixture(point)),
+            options={"maxiter": self.settings.max_iterations},
         )
-        passes = sample.evaluations - before
-        return Fit(at(result.x), bool(result.success), int(result.nit), passes, str(result.message))
+        return Fit(
+            mixture(result.x),
+            bool(result.success),
+            int(result.nit),
+            sample.passes_since(before),
+            str(result.message),
+        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from scenarios.families.base import ExponentialFamily, Family, Parameter, SupportError
+from scenarios.families.base import Array, ExponentialFamily, Family, Parameter, SupportError
 from scenarios.registry import choose, discover
 
-__all__ = ["ExponentialFamily", "Family", "Parameter", "SupportError", "families", "family"]
+__all__ = [
+    "Array", "ExponentialFamily", "Family", "Parameter", "SupportError", "families", "family",
+]  # fmt: skip
 
 
 @cache

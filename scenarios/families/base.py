@@ -1,24 +1,26 @@
 """The contract of a component distribution.
 
-Arrays have these shapes throughout: observations ``x`` (n,), parameters (K, d), one row a
-component; anything evaluated for each component at each observation is (K, n), so that
-the long axis is contiguous.
+Observations ``x`` are (n,), parameters (K, d) with a row for each component. Values of each
+component at each observation are (K, n), so that the long axis is contiguous.
 
-Two coordinate systems: the *usual* parameters, as people write them (alpha, sigma, ...),
-and *free* coordinates, which are unconstrained and of order one: the logarithm of a
-positive parameter, and (value - centre) / scale of a location.
+There are two coordinate systems: the *usual* parameters (alpha, sigma, ...), and *free*
+coordinates, which are unconstrained and of order one: the logarithm of a positive parameter,
+and (value - centre) / scale of a location.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from scenarios.errors import UserError
+from scenarios.families.expressions import evaluate
 
 if TYPE_CHECKING:
     import torch
@@ -32,10 +34,10 @@ class SupportError(UserError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A usual parameter, and what the data's units do to it.
+    """A usual parameter and its kind.
 
-    A location moves with the data, a scale grows with them, a shape (or a rate) is any
-    other positive number.
+    A location shifts with the data, a scale grows with them; a shape (or a rate) is any other
+    positive number.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Parameter:
 
     @property
     def positive(self) -> bool:
-        """Whether its link is the logarithm; a location may have either sign."""
+        """Whether it must be positive; only a location may have either sign."""
         return self.kind != "location"
 
 
@@ -51,8 +53,8 @@ class Parameter:
 class Family(ABC):
     """A component distribution.
 
-    ``centre`` and ``scale`` are where the data lie. They move no density: they only put
-    locations into free coordinates of order one and keep squares from cancelling.
+    ``centre`` and ``scale`` are the location and the spread of the data. They change no density:
+    they scale the free coordinates of locations, and keep squares from cancelling.
     """
 
     centre: float = 0.0
@@ -60,8 +62,16 @@ class Family(ABC):
 
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]]
-    support: ClassVar[tuple[float, float]]
+    support: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     """The open interval on which the density is positive; its ends are outside."""
+    example: ClassVar[tuple[tuple[float, ...], ...]] = ()
+    """Parameters of two well separated components, on which the contract test fits."""
+    expressions: ClassVar[dict[str, str]] = {}
+    """Code that makes K components in "scipy", "torch" and "pymc": ``stats.beta({alpha}, {beta})``.
+
+    Braces stand for the K values of a parameter: lists in the code that ``mixturebench fit``
+    prints, where ``t`` makes a tensor of one, and otherwise arrays, tensors or random variables.
+    """
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
@@ -74,7 +84,7 @@ class Family(ABC):
         return np.array([parameter.positive for parameter in cls.parameters])
 
     def anchored(self, x: Array) -> Self:
-        """This family with ``centre`` and ``scale`` at the data, if its parameters have units."""
+        """This family with ``centre`` and ``scale`` of the data, if a parameter has units."""
         if all(parameter.kind == "shape" for parameter in self.parameters):
             return self
         return replace(self, centre=float(np.mean(x)), scale=float(np.std(x)) or 1.0)
@@ -111,54 +121,63 @@ class Family(ABC):
         """Free coordinates → usual parameters, any leading shape."""
         values = np.array(free, dtype=np.float64)
         positive = self.positive()
-        with np.errstate(over="ignore"):  # inf is outside the domain, and is judged so
+        with np.errstate(over="ignore"):  # inf is outside the domain
             values[..., positive] = np.exp(values[..., positive])
         values[..., ~positive] = self.centre + self.scale * values[..., ~positive]
         return values
 
-    @abstractmethod
     def log_density(self, x: Array, parameters: Array) -> Array:
-        """log f(x | parameters), shape (K, n)."""
+        """log f(x | parameters), shape (K, n); here by scipy."""
+        return np.asarray(self.scipy_distribution(parameters).logpdf(x))
 
-    @abstractmethod
     def cdf(self, x: Array, parameters: Array) -> Array:
-        """P(X ≤ x), shape (K, n)."""
+        """P(X ≤ x), shape (K, n); here by scipy."""
+        return np.asarray(self.scipy_distribution(parameters).cdf(x))
 
-    @abstractmethod
     def quantile(self, q: Array, parameters: Array) -> Array:
-        """The inverse of ``cdf`` at probabilities ``q`` (m,), shape (K, m)."""
+        """The inverse of ``cdf`` at probabilities ``q`` (m,), shape (K, m); here by scipy."""
+        return np.asarray(self.scipy_distribution(parameters).ppf(q))
 
-    @abstractmethod
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
-        """``size`` draws from one component, ``parameters`` (d,)."""
-
-    @abstractmethod
-    def link(self, x: Array) -> Array:
-        """The support mapped onto the real line."""
+        """``size`` draws from one component, ``parameters`` (d,); here by inversion."""
+        return self.quantile(generator.uniform(size=size), parameters[None])[0]
 
     @abstractmethod
     def moment_estimate(self, x: Array) -> Array:
-        """A rough estimate (d,) from observations that one component may have made.
+        """A rough estimate (d,) from observations of one component.
 
-        Cheap, and inside the domain for any ``x`` of at least one value.
+        It is cheap, and inside the domain for any ``x`` of at least one value.
         """
 
-    @abstractmethod
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """The torch distribution of K components, ``parameters`` (K, d), arguments unchecked:
-        a NaN then shows in the loss instead of raising."""
-
-    @abstractmethod
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """The PyMC distribution of K components from d tensors of shape (K,), unregistered."""
+    def link(self, x: Array) -> Array:
+        """Map the support onto the real line: logit of an interval, log of a half-line."""
+        low, high = self.support
+        if np.isfinite(low) and np.isfinite(high):
+            return np.asarray(special.logit((x - low) / (high - low)))
+        return np.log(x - low) if np.isfinite(low) else np.asarray(x, dtype=np.float64)
 
     def scipy_distribution(self, parameters: Array) -> Any:
-        """One component, ``parameters`` (d,), as a frozen scipy distribution.
+        """The K components, ``parameters`` (K, d), as one scipy distribution.
 
-        The yardstick judges by scipy's densities alone. It has those of the families here;
-        a plug-in family brings its own.
+        ``logpdf(x)`` is (K, n) and ``ppf(q)`` (K, m). All scores are computed by these two.
         """
-        raise NotImplementedError(f"family {self.name!r} has no scipy_distribution to be judged by")
+        return self._evaluate("scipy", parameters.T[:, :, None])
+
+    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
+        """The K components, ``parameters`` (K, d), as one torch distribution, unchecked."""
+        return self._evaluate("torch", parameters.unbind(1))
+
+    def pymc_distribution(self, parameters: list[Any]) -> Any:
+        """The K components, d tensors of shape (K,), as one PyMC distribution, unregistered."""
+        return self._evaluate("pymc", parameters)
+
+    def _evaluate(self, library: str, values: Iterable[Any]) -> Any:
+        if library not in self.expressions:
+            raise UserError(
+                f"family {self.name!r} has no {library} distribution: define its "
+                f'expressions["{library}"] or its method {library}_distribution'
+            )
+        return evaluate(self.expressions[library], library, self.parameter_names(), values)
 
     def score(self, x: Array, parameters: Array) -> Array:
         """∂ log f / ∂ free coordinates, shape (K, d, n); here by central differences.
@@ -177,33 +196,13 @@ class Family(ABC):
         return np.stack(columns, axis=1)
 
     def score_cost(self) -> int:
-        """Density evaluations that one ``score`` costs besides the density itself."""
+        """The density passes of one ``score``, the density itself not counted."""
         return 2 * len(self.parameters)
 
     def spread(self, parameters: Array) -> Array:
-        """Half of each component's 16–84 % range, shape (K,); every family has one."""
+        """Half of each component's 16–84 % range, shape (K,)."""
         ends = self.quantile(np.array([0.16, 0.84]), parameters)
         return 0.5 * (ends[:, 1] - ends[:, 0])
-
-
-class RealLine:
-    """A support that needs no link."""
-
-    support = (-np.inf, np.inf)
-
-    def link(self, x: Array) -> Array:
-        """The identity."""
-        return np.asarray(x, dtype=np.float64)
-
-
-class HalfLine:
-    """A support opened by the logarithm."""
-
-    support = (0.0, np.inf)
-
-    def link(self, x: Array) -> Array:
-        """log x."""
-        return np.log(x)
 
 
 class ExponentialFamily(Family):
@@ -243,12 +242,11 @@ class ExponentialFamily(Family):
         """∂η/∂free, (K, d, d), and ∂²η/∂free², (K, d, d, d); the first d is η's index."""
 
     @abstractmethod
-    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+    def maximise(self, mean_statistics: Array, initial: Array | None = None) -> Array:
         """The M-step: usual parameters (K, d) with ∇A(η) = ``mean_statistics`` (K, d).
 
-        ``near`` (K, d), if given, are parameters to start from where the equation has to
-        be iterated. NaN for a component whose statistics no parameters can produce
-        (all its mass on one point).
+        An iterative solution starts from ``initial`` (K, d) if given. NaN for a component whose
+        statistics no parameters can produce (all its mass on one point).
         """
 
     def log_density(self, x: Array, parameters: Array) -> Array:
@@ -265,5 +263,5 @@ class ExponentialFamily(Family):
         return np.asarray(jacobian.transpose(0, 2, 1) @ centred)
 
     def score_cost(self) -> int:
-        """Nothing: the statistics are there already."""
+        """Zero: the statistics are computed already."""
         return 0

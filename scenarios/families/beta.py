@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from scipy import special
 
 from scenarios.families.base import Array, ExponentialFamily, Parameter
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Beta(ExponentialFamily):
@@ -23,6 +18,12 @@ class Beta(ExponentialFamily):
 
     name = "beta"
     parameters = (Parameter("alpha"), Parameter("beta"))
+    example = ((3.0, 20.0), (20.0, 3.0))
+    expressions = {
+        "scipy": "stats.beta({alpha}, {beta})",
+        "torch": "Beta(t({alpha}), t({beta}))",
+        "pymc": "pm.Beta.dist(alpha={alpha}, beta={beta})",
+    }
     support = (0.0, 1.0)
 
     def statistics(self, x: Array) -> Array:
@@ -30,7 +31,7 @@ class Beta(ExponentialFamily):
         return np.stack([np.log(x), np.log1p(-x)], axis=1)
 
     def log_base(self, x: Array) -> Array:
-        """Zero: the density is all in η·T - A."""
+        """Zero."""
         return np.zeros(x.shape)
 
     def natural(self, parameters: Array) -> Array:
@@ -49,9 +50,9 @@ class Beta(ExponentialFamily):
     def covariance_statistics(self, eta: Array) -> Array:
         """diag(ψ′(α), ψ′(β)) - ψ′(α + β)."""
         shapes = eta + 1.0
-        own = special.zeta(2.0, shapes)  # the trigamma function
+        single = special.zeta(2.0, shapes)  # the trigamma function
         shared = special.zeta(2.0, shapes.sum(axis=1))
-        return own[:, :, None] * np.eye(2) - shared[:, None, None]
+        return single[:, :, None] * np.eye(2) - shared[:, None, None]
 
     def natural_derivatives(self, parameters: Array) -> tuple[Array, Array]:
         """η + 1 = exp(free): every derivative is the parameter itself."""
@@ -60,17 +61,17 @@ class Beta(ExponentialFamily):
             parameters[:, :, None, None] * (np.eye(2)[:, :, None] * np.eye(2)[:, None, :]),
         )
 
-    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+    def maximise(self, mean_statistics: Array, initial: Array | None = None) -> Array:
         """Newton's method on ∇A = mean T in log α, log β.
 
-        A cold start is Johnson, Kotz & Balakrishnan's equation 25.30, from the geometric
-        means of x and 1 - x; steps are capped, which keeps them inside the domain.
+        Without ``initial`` it starts from Johnson, Kotz & Balakrishnan's equation 25.30, by the
+        geometric means of x and 1 - x. Steps are capped, which keeps them inside the domain.
         """
         geometric = np.exp(mean_statistics)
         slack = 1.0 - geometric.sum(axis=1)  # > 0 unless all mass is on one point
         with np.errstate(divide="ignore", invalid="ignore"):
             cold = 0.5 + geometric / (2.0 * slack[:, None])
-            logs = np.log(cold if near is None else near)
+            logs = np.log(cold if initial is None else initial)
             for _ in range(50):
                 shapes = np.exp(logs)
                 gap = self.mean_statistics(shapes - 1.0) - mean_statistics
@@ -92,10 +93,6 @@ class Beta(ExponentialFamily):
         """numpy's beta sampler."""
         return generator.beta(parameters[0], parameters[1], size=size)
 
-    def link(self, x: Array) -> Array:
-        """log(x / (1 - x))."""
-        return np.asarray(special.logit(x))
-
     def moment_estimate(self, x: Array) -> Array:
         """α + β = m(1 - m)/v - 1, kept within [0.1, 10⁶]; α = m(α + β)."""
         mean = float(np.clip(x.mean(), 1e-6, 1.0 - 1e-6))
@@ -103,27 +100,15 @@ class Beta(ExponentialFamily):
         total = float(np.clip(mean * (1.0 - mean) / variance - 1.0, 0.1, 1e6))
         return np.array([mean * total, (1.0 - mean) * total])
 
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.Beta``; in float32 it loses the upper tail."""
-        import torch
-
-        return torch.distributions.Beta(parameters[:, 0], parameters[:, 1], validate_args=False)
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.Beta``."""
-        import pymc
-
-        return pymc.Beta.dist(alpha=parameters[0], beta=parameters[1])
-
 
 def _newton_step(shapes: Array, gap: Array) -> Array:
     """Solve (∇²A · diag(shapes)) step = gap for each component, in closed form.
 
     ∇²A is diagonal plus a rank-one matrix, which Sherman–Morrison inverts.
     """
-    own = special.zeta(2.0, shapes)
+    single = special.zeta(2.0, shapes)
     shared = special.zeta(2.0, shapes.sum(axis=1))[:, None]
-    ratio = gap / own
+    ratio = gap / single
     correction = shared * ratio.sum(axis=1, keepdims=True)
-    correction /= 1.0 - shared * (1.0 / own).sum(axis=1, keepdims=True)
-    return np.asarray((ratio + correction / own) / shapes)
+    correction /= 1.0 - shared * (1.0 / single).sum(axis=1, keepdims=True)
+    return np.asarray((ratio + correction / single) / shapes)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, ExponentialFamily, HalfLine, Parameter
-
-if TYPE_CHECKING:
-    import torch
+from scenarios.families.base import Array, ExponentialFamily, Parameter
 
 
-class Gamma(HalfLine, ExponentialFamily):
+class Gamma(ExponentialFamily):
     """Gamma(shape a, rate b): T = (log x, x), η = (a - 1, -b), A = log Γ(a) - a log b, h = 0.
 
     The shape's likelihood equation is solved as in Minka (2002), *Estimating a gamma
@@ -22,13 +17,20 @@ class Gamma(HalfLine, ExponentialFamily):
 
     name = "gamma"
     parameters = (Parameter("shape"), Parameter("rate"))
+    support = (0.0, np.inf)
+    example = ((4.0, 4.0), (40.0, 4.0))
+    expressions = {
+        "scipy": "stats.gamma({shape}, scale=1 / np.array({rate}))",
+        "torch": "Gamma(t({shape}), t({rate}))",
+        "pymc": "pm.Gamma.dist(alpha={shape}, beta={rate})",
+    }
 
     def statistics(self, x: Array) -> Array:
         """(log x, x)."""
         return np.stack([np.log(x), x], axis=1)
 
     def log_base(self, x: Array) -> Array:
-        """Zero: the density is all in η·T - A."""
+        """Zero."""
         return np.zeros(x.shape)
 
     def natural(self, parameters: Array) -> Array:
@@ -61,11 +63,11 @@ class Gamma(HalfLine, ExponentialFamily):
             signed[:, :, None, None] * (np.eye(2)[:, :, None] * np.eye(2)[:, None, :]),
         )
 
-    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+    def maximise(self, mean_statistics: Array, initial: Array | None = None) -> Array:
         """Newton's method on log a - ψ(a) = log(mean x) - mean log x, in log a; b = a/mean x."""
         mean_log, mean = mean_statistics.T
         gap = np.log(mean) - mean_log  # > 0 unless all mass is on one point
-        # Rounding can make it negative, and so the shape: there zeta would count up to 0 by ones.
+        # Rounding can make it, and so the shape, negative: zeta would then take very long.
         gap = np.where(gap > 1e-15, gap, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             shape = (3.0 - gap + np.sqrt((gap - 3.0) ** 2 + 24.0 * gap)) / (12.0 * gap)
@@ -96,15 +98,3 @@ class Gamma(HalfLine, ExponentialFamily):
         variance = max(float(x.var()), 1e-300)
         shape = float(np.clip(mean**2 / variance, 0.01, 1e6))
         return np.array([shape, shape / mean])
-
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.Gamma``."""
-        import torch
-
-        return torch.distributions.Gamma(parameters[:, 0], parameters[:, 1], validate_args=False)
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.Gamma``."""
-        import pymc
-
-        return pymc.Gamma.dist(alpha=parameters[0], beta=parameters[1])

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 import numpy as np
 
-from scenarios.families.base import Array, HalfLine
+from scenarios.families.base import Array
 from scenarios.families.normal import Normal
 
-if TYPE_CHECKING:
-    import torch
 
-
-class LogNormal(HalfLine, Normal):
+class LogNormal(Normal):
     """exp N(μ, σ²): T, A and η are the normal's at log x; h gains -log x."""
 
     name = "lognormal"
+    support = (0.0, np.inf)
+    example = ((-1.0, 0.3), (1.0, 0.4))
+    expressions = {
+        "scipy": "stats.lognorm({sigma}, scale=np.exp({mu}))",
+        "torch": "LogNormal(t({mu}), t({sigma}))",
+        "pymc": "pm.LogNormal.dist(mu={mu}, sigma={sigma})",
+    }
 
     def anchored(self, x: Array) -> Self:
-        """Centre and scale of log x, where the locations live."""
+        """Centre and scale of log x, since μ is a location of log x."""
         logs = np.log(x)
         return replace(self, centre=float(np.mean(logs)), scale=float(np.std(logs)) or 1.0)
 
@@ -47,17 +51,3 @@ class LogNormal(HalfLine, Normal):
     def moment_estimate(self, x: Array) -> Array:
         """Mean and standard deviation of log x."""
         return super().moment_estimate(np.log(x))
-
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.LogNormal``."""
-        import torch
-
-        return torch.distributions.LogNormal(
-            parameters[:, 0], parameters[:, 1], validate_args=False
-        )
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.LogNormal``."""
-        import pymc
-
-        return pymc.LogNormal.dist(mu=parameters[0], sigma=parameters[1])

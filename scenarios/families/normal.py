@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, ExponentialFamily, Parameter, RealLine
-
-if TYPE_CHECKING:
-    import torch
+from scenarios.families.base import Array, ExponentialFamily, Parameter
 
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
-class Normal(RealLine, ExponentialFamily):
+class Normal(ExponentialFamily):
     """N(μ, σ²): T = (z, z²) with z = (x - centre) / scale, so that squares don't cancel.
 
     In z's units (m, s): η = (m/s², -1/(2s²)), A = m²/(2s²) + log s,
@@ -24,6 +19,13 @@ class Normal(RealLine, ExponentialFamily):
 
     name = "normal"
     parameters = (Parameter("mu", "location"), Parameter("sigma", "scale"))
+    support = (-np.inf, np.inf)
+    example = ((-2.0, 0.5), (2.0, 0.7))
+    expressions = {
+        "scipy": "stats.norm({mu}, {sigma})",
+        "torch": "Normal(t({mu}), t({sigma}))",
+        "pymc": "pm.Normal.dist(mu={mu}, sigma={sigma})",
+    }
 
     def statistics(self, x: Array) -> Array:
         """(z, z²)."""
@@ -74,7 +76,7 @@ class Normal(RealLine, ExponentialFamily):
         second[:, 1, 1, 1] = -2.0 * precision
         return first, second
 
-    def maximise(self, mean_statistics: Array, near: Array | None = None) -> Array:
+    def maximise(self, mean_statistics: Array, initial: Array | None = None) -> Array:
         """μ and σ from the first two moments, in closed form."""
         mean, square = mean_statistics.T
         variance = square - mean**2
@@ -96,15 +98,3 @@ class Normal(RealLine, ExponentialFamily):
     def moment_estimate(self, x: Array) -> Array:
         """Mean and standard deviation, the latter at least 10⁻⁶ of the scale."""
         return np.array([x.mean(), max(float(x.std()), 1e-6 * self.scale)])
-
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.Normal``."""
-        import torch
-
-        return torch.distributions.Normal(parameters[:, 0], parameters[:, 1], validate_args=False)
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.Normal``."""
-        import pymc
-
-        return pymc.Normal.dist(mu=parameters[0], sigma=parameters[1])

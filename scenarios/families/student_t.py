@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from scipy import special
 
-from scenarios.families.base import Array, Family, Parameter, RealLine
-
-if TYPE_CHECKING:
-    import torch
+from scenarios.families.base import Array, Family, Parameter
 
 
-class StudentT(RealLine, Family):
+class StudentT(Family):
     """t(df ν, location μ, scale σ).
 
-    No exponential family: the observations can't be summarised by fixed statistics, since
-    each is weighed by a function of all three parameters.
+    Not an exponential family: each observation's weight in the likelihood equations depends on
+    all three parameters, so no fixed statistics suffice.
     """
 
     name = "student_t"
     parameters = (Parameter("df"), Parameter("loc", "location"), Parameter("scale", "scale"))
+    support = (-np.inf, np.inf)
+    example = ((6.0, -3.0, 0.6), (6.0, 3.0, 0.8))
+    expressions = {
+        "scipy": "stats.t({df}, {loc}, {scale})",
+        "torch": "StudentT(t({df}), t({loc}), t({scale}))",
+        "pymc": "pm.StudentT.dist(nu={df}, mu={loc}, sigma={scale})",
+    }
 
     def log_density(self, x: Array, parameters: Array) -> Array:
         """The logarithm of the density, shape (K, n)."""
@@ -41,24 +43,10 @@ class StudentT(RealLine, Family):
         return np.asarray(loc + scale * special.stdtrit(df, q))
 
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:
-        """numpy's standard t, moved and scaled."""
+        """numpy's standard t, scaled and shifted."""
         return parameters[1] + parameters[2] * generator.standard_t(parameters[0], size=size)
 
     def moment_estimate(self, x: Array) -> Array:
-        """Median, and half the 16–84 % range for the scale; df 5, where tails are neither."""
+        """df 5 for tails neither heavy nor light; the median; 0.45 × the 16–84 % range."""
         low, middle, high = np.quantile(x, [0.16, 0.5, 0.84])
         return np.array([5.0, middle, max(0.45 * float(high - low), 1e-6 * self.scale)])
-
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.StudentT``."""
-        import torch
-
-        return torch.distributions.StudentT(
-            parameters[:, 0], parameters[:, 1], parameters[:, 2], validate_args=False
-        )
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.StudentT``."""
-        import pymc
-
-        return pymc.StudentT.dist(nu=parameters[0], mu=parameters[1], sigma=parameters[2])

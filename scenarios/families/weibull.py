@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
-from scenarios.families.base import Array, Family, HalfLine, Parameter
-
-if TYPE_CHECKING:
-    import torch
+from scenarios.families.base import Array, Family, Parameter
 
 
-class Weibull(HalfLine, Family):
+class Weibull(Family):
     """Weibull(shape k, scale c): log f = log(k/c) + (k - 1) log(x/c) - (x/c)ᵏ.
 
-    No exponential family: x enters through a power that is itself a parameter, so no
-    fixed statistics suffice.
+    Not an exponential family: the power of x is a parameter, so no fixed statistics suffice.
     """
 
     name = "weibull"
     parameters = (Parameter("shape"), Parameter("scale", "scale"))
+    support = (0.0, np.inf)
+    example = ((2.0, 1.0), (8.0, 6.0))
+    expressions = {
+        "scipy": "stats.weibull_min({shape}, scale={scale})",
+        "torch": "Weibull(t({scale}), t({shape}))",
+        "pymc": "pm.Weibull.dist(alpha={shape}, beta={scale})",
+    }
 
     def log_density(self, x: Array, parameters: Array) -> Array:
         """The logarithm of the density, shape (K, n)."""
@@ -46,17 +47,3 @@ class Weibull(HalfLine, Family):
         logs = np.log(x)
         shape = float(np.clip(np.pi / (np.sqrt(6.0) * max(float(logs.std()), 1e-9)), 0.05, 1e3))
         return np.array([shape, np.exp(logs.mean() + np.euler_gamma / shape)])
-
-    def torch_distribution(self, parameters: torch.Tensor) -> torch.distributions.Distribution:
-        """``torch.distributions.Weibull``."""
-        import torch
-
-        return torch.distributions.Weibull(
-            scale=parameters[:, 1], concentration=parameters[:, 0], validate_args=False
-        )
-
-    def pymc_distribution(self, parameters: list[Any]) -> Any:
-        """``pymc.Weibull``."""
-        import pymc
-
-        return pymc.Weibull.dist(alpha=parameters[0], beta=parameters[1])

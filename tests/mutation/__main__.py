@@ -24,7 +24,7 @@ from pathlib import Path
 
 from scipy.stats import binom
 
-from benchmarks.commands import terminable
+from benchmarks.runner.execution import terminable
 from tests.mutation.drawn import drawn
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Drawn, Mutant, MutantError

@@ -15,80 +15,80 @@ from tests.mutation.mutants import Drawn, Edit
 
 
 def _of(file: str, names: str) -> tuple[str, ...]:
-    return tuple(f"tests/test_{file}.py::test_{name}" for name in names.split())
+    room, _, stem = file.rpartition("/")
+    folder = f"tests/{room}/" if room else "tests/"
+    return tuple(f"{folder}test_{stem}.py::test_{name}" for name in names.split())
 
 
-JUDGE = ("tests/test_judge.py", "tests/test_judgement.py")
-AGGREGATES, FACTS = ("tests/test_aggregates.py",), ("tests/test_facts.py",)
-JOURNAL, PROGRESS = ("tests/test_journal.py",), ("tests/test_cell_progress.py",)
+JUDGE = ("tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py")
+SUMMARY, FACTS = ("tests/scoring/test_summary.py",), ("tests/scoring/test_facts.py",)
+TABLES = ("tests/scoring/test_comparisons.py",)
+TRUTH, STATISTICS = ("tests/scoring/test_truth_errors.py",), ("tests/scoring/test_statistics.py",)
+JOURNAL, PROGRESS = ("tests/runner/test_journal.py",), ("tests/runner/test_cell_progress.py",)
 PROPERTIES = ("tests/test_properties.py",)
 STATUSES = _of("properties", "a_fit_has_one_status_and_a_limit_is_on_its_better_side")
-PLUGIN = _of("plugins", "a_plug_in_family_is_fitted_and_judged")
+PLUGIN = _of("runner/plugins", "a_plug_in_family_is_fitted_and_scored")
 REFERENCE = _of(
-    "reference",
+    "reference/search",
     "liars_are_found_out a_better_fit_takes_the_references_place a_spike_is_not_the_reference "
     "what_cannot_be_told_has_no_parameter_error",
 )
-EVIDENCE = _of(
-    "gate",
-    "mcnemar_is_a_tail_of_fair_coins bounds_of_a_loss_are_the_published_ones "
-    "bounds_of_a_loss_are_missed_as_often_as_they_say "
-    "sign_flips_are_scipys drawn_sign_flips_are_near_the_exact_ones "
-    "flip_bounds_are_where_the_test_turns flip_bounds_are_those_that_bisection_finds "
-    "sides_of_which_one_always_succeeds_are_uncorrelated "
-    "bounds_of_agreeing_pairs_are_corrected_for_continuity holm_is_the_textbooks "
-    "the_least_shift_is_found_with_the_power_that_it_states",
-)
 VERDICT = _of(
-    "gate",
-    "equal_pairs_pass_and_say_so a_figure_that_is_worse_everywhere_has_regressed "
+    "compare/verdict",
+    "trials_are_paired_whatever_their_order_and_others_are_left_out "
+    "equal_pairs_pass_and_are_reported_as_equal a_figure_that_is_worse_everywhere_has_regressed "
     "a_small_change_is_tolerated_however_sure "
-    "few_data_sets_end_inconclusive_and_say_what_would_settle_it "
-    "failures_count_where_the_figures_of_what_is_left_are_fine nothing_to_compare_is_no_pass "
+    "few_data_sets_are_inconclusive_and_the_details_say_what_is_needed "
+    "failures_count_even_where_the_remaining_figures_are_good nothing_to_compare_is_no_pass "
     "a_loss_of_three_in_a_hundred_is_a_regression_where_it_is_sure "
-    "a_rate_is_bounded_by_what_became_of_the_pairs_on_both_sides "
-    "an_inconclusive_verdict_says_how_much_would_settle_it "
-    "times_that_did_not_run_by_turns_are_advisory "
-    "verdicts_keep_their_order_in_every_form",
+    "a_rate_is_bounded_by_the_outcomes_of_both_sides "
+    "the_details_of_an_inconclusive_verdict_say_how_much_is_needed "
+    "times_that_were_not_interleaved_are_advisory "
+    "holms_correction_runs_over_what_is_measured_and_not_advisory "
+    "verdicts_have_the_same_order_and_figures_in_every_form",
 )
 BASELINE = _of(
-    "gate", "an_incomplete_run_is_no_baseline a_baseline_is_small_and_compares_as_its_run_does"
+    "compare/compare",
+    "an_incomplete_run_is_no_baseline a_baseline_is_small_and_compares_as_its_run_does",
 )
 PAIRS = _of(
-    "gate",
-    "another_start_or_contract_is_broken_input a_run_passes_beside_itself "
+    "compare/compare",
+    "runs_with_another_start_or_contract_are_not_compared a_run_compared_with_itself_passes "
     "runs_without_a_scenario_in_common_are_not_compared",
 )
-WRONG = _of("run", "what_is_wrong_is_one_sentence")
+WRONG = _of("runner/run", "a_wrong_argument_is_an_error_of_one_sentence")
 JUDGED = (
-    *_of("run", "changed_data_are_not_judged real_data_have_no_truth"),
-    *_of("report", "an_older_run_can_still_be_shown"),
+    *_of("runner/run", "changed_data_are_not_scored real_data_have_no_truth"),
+    *_of("report/report", "a_run_of_the_mandatory_fields_alone_can_be_shown"),
 )
-REPORT = _of("report", "the_verdict_is_made_of_the_figures the_first_table_can_be_recounted")
+REPORT = _of("report/report", "the_verdict_is_made_of_the_figures the_first_table_can_be_recounted")
 RESUMED = _of(
-    "survival",
+    "runner/survival",
     "another_plan_is_refused_naming_what_differs a_damaged_line_is_named "
-    "changed_data_are_not_mixed_with_old two_workers_and_one_give_the_same_figures "
+    "a_run_with_changed_data_is_not_resumed two_workers_and_one_give_the_same_figures "
     "losses_in_a_row_are_counted_across_sessions",
 )
-INTERRUPTED = _of("survival", "an_interruption_is_quick_and_says_how_to_go_on")
+INTERRUPTED = _of("runner/survival", "an_interruption_is_quick_and_says_how_to_resume")
 TESTS = {
-    "benchmarks/harness/judge.py": (*JUDGE, *REFERENCE, *PLUGIN),
-    "benchmarks/harness/judgement.py": (*JUDGE, *STATUSES, *FACTS, *REFERENCE, *JUDGED),
-    "benchmarks/harness/metrics.py": (*AGGREGATES, *JUDGE, *REPORT),
-    "benchmarks/harness/aggregates.py": AGGREGATES,
-    "benchmarks/harness/accuracy.py": JUDGE,
-    "benchmarks/harness/problem.py": (*JUDGE, *REFERENCE, *JUDGED),
-    "benchmarks/harness/evidence.py": (*EVIDENCE, *VERDICT, *AGGREGATES),
-    "benchmarks/harness/status.py": (*FACTS, *INTERRUPTED),
-    "benchmarks/harness/journal.py": (*JOURNAL, *PROPERTIES),
-    "benchmarks/harness/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
-    "benchmarks/harness/seeds.py": PROPERTIES,
-    "benchmarks/harness/run.py": (*FACTS, *WRONG, *RESUMED),
-    "benchmarks/harness/cell_progress.py": PROGRESS,
-    "benchmarks/gate/pairs.py": (*FACTS, *PAIRS),
-    "benchmarks/gate/verdict.py": VERDICT,
-    "benchmarks/gate/baseline.py": (*FACTS, *BASELINE),
+    "benchmarks/reference/admissible.py": (*JUDGE, *REFERENCE),
+    "benchmarks/reference/scipy_mixture.py": (*JUDGE, *REFERENCE, *PLUGIN),
+    "benchmarks/scoring/score.py": (*JUDGE, *STATUSES, *FACTS, *REFERENCE, *JUDGED),
+    "benchmarks/scoring/summary.py": (*SUMMARY, *REPORT),
+    "benchmarks/scoring/comparisons.py": TABLES,
+    "benchmarks/scoring/targets.py": TABLES,
+    "benchmarks/scoring/posterior.py": TABLES,
+    "benchmarks/scoring/truth_errors.py": (*JUDGE, *TRUTH),
+    "benchmarks/scoring/data_set.py": (*JUDGE, *TRUTH, *REFERENCE, *JUDGED),
+    "benchmarks/scoring/statistics.py": (*STATISTICS, *VERDICT, *TABLES),
+    "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
+    "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),
+    "benchmarks/runner/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
+    "benchmarks/runner/seeds.py": PROPERTIES,
+    "benchmarks/runner/session.py": (*FACTS, *WRONG, *RESUMED),
+    "benchmarks/runner/cell_progress.py": PROGRESS,
+    "benchmarks/compare/pairs.py": (*VERDICT, *FACTS, *PAIRS),
+    "benchmarks/compare/verdict.py": VERDICT,
+    "benchmarks/compare/baseline.py": (*FACTS, *BASELINE),
 }
 """The tests that must kill a module's mutants, the fastest first."""
 

@@ -1,4 +1,4 @@
-"""Fitters that do what no fitter should, so that a run can be seen to outlive them."""
+"""Fitters that break the contract in every way, to test that a run survives them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Prepared
-from scenarios.families import Family
+from scenarios.model import Model
+from scenarios.sample import Sample
 
 
 @dataclass(frozen=True)
 class Hostile(Fitter):
-    """Misbehaves as ``how`` says, in every fit or, ``slow_setup``, before the first."""
+    """Breaks the contract by ``how``, in every fit or, for ``slow_setup``, before the first."""
 
     name = "hostile"
     how: Literal[
@@ -26,10 +27,10 @@ class Hostile(Fitter):
         "exits_at_times",
     ] = "raises"  # fmt: skip
     seconds: float = 3600.0
-    """How long to sleep, where it sleeps."""
+    """How long it sleeps, if it does."""
     batch: int = 1
 
-    def prepare(self, sample: Any, family: Family, components: int) -> Prepared:
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
         if self.how == "slow_setup":
             time.sleep(self.seconds)
         return _Prepared(self, sample)
@@ -51,7 +52,7 @@ class _Prepared(Prepared):
             os._exit(7)
         answer = getattr(self, self.fitter.how, lambda: None)()
         self.sample.log_likelihood(start.mixture)
-        return answer or Fit(start.mixture, None, 0, 1.0)
+        return answer or Fit(start.mixture, None, 0, {"likelihood": 1.0})
 
     def raises(self) -> None:
         raise OSError("no space in my head")
@@ -66,9 +67,9 @@ class _Prepared(Prepared):
         time.sleep(self.fitter.seconds)
 
     def allocates(self) -> None:
-        held = []
+        blocks = []
         while True:
-            held.append(bytearray(b"x" * 20_000_000))
+            blocks.append(bytearray(b"x" * 20_000_000))
             time.sleep(0.005)
 
     def exits(self) -> None:

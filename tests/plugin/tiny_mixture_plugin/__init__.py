@@ -11,6 +11,8 @@ from fitters.base import Fit, Fitter, Prepared
 from fitters.starts import StartPolicy
 from scenarios.families import Family, Parameter
 from scenarios.mixture import Mixture
+from scenarios.model import Model
+from scenarios.sample import Sample
 
 
 class _Prepared(Prepared):
@@ -24,19 +26,19 @@ class _Prepared(Prepared):
 
 
 class _Simple(Fitter):
-    def prepare(self, sample: Any, family: Family, components: int) -> Prepared:
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
         return _Prepared(self, sample)
 
 
 @dataclass(frozen=True)
 class Stays(_Simple):
-    """Returns its start: the smallest fitter that keeps the contract."""
+    """Returns its start: the smallest fitter that meets the contract."""
 
     name = "stays"
 
     def answer(self, sample: Any, start: Any) -> Fit:
         sample.log_likelihood(start.mixture)
-        return Fit(start.mixture, None, 0, 1.0)
+        return Fit(start.mixture, None, 0, {"likelihood": 1.0})
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class Raises(_Simple):
     name = "raises"
     when: Literal["fit", "prepare"] = "fit"
 
-    def prepare(self, sample: Any, family: Family, components: int) -> Prepared:
+    def prepare(self, sample: Sample, model: Model) -> Prepared:
         if self.when == "prepare":
             raise RuntimeError("no licence found")
-        return super().prepare(sample, family, components)
+        return super().prepare(sample, model)
 
     def answer(self, sample: Any, start: Any) -> Fit:
         raise ZeroDivisionError("by zero")
@@ -87,7 +89,7 @@ class Liar(_Simple):
         sample.log_likelihood(m)
         posterior = "a chain" if self.how == "posterior" else None
         found = Mixture(m.family, weights, parameters)
-        return Fit(found, True, 1, 1.0, "NLL -1e9, optimal", posterior)
+        return Fit(found, True, 1, {"likelihood": 1.0}, "NLL -1e9, optimal", posterior)
 
 
 class Kumaraswamy(Family):
@@ -109,9 +111,6 @@ class Kumaraswamy(Family):
 
     def draw(self, generator: np.random.Generator, parameters: Any, size: int) -> Any:
         return self.quantile(generator.uniform(size=size), parameters[None])[0]
-
-    def link(self, x: Any) -> Any:
-        return np.log(x) - np.log1p(-x)
 
     def moment_estimate(self, x: Any) -> Any:
         mean, spread = float(np.mean(x)), max(float(np.std(x)), 1e-3)
@@ -138,7 +137,7 @@ class Kumaraswamy(Family):
             def _ppf(self, q: Any, a: Any, b: Any) -> Any:
                 return (1 - (1 - q) ** (1 / b)) ** (1 / a)
 
-        return Distribution(a=0.0, b=1.0, shapes="a, b")(*parameters)
+        return Distribution(a=0.0, b=1.0, shapes="a, b")(*parameters.T[:, :, None])
 
 
 class Halves(StartPolicy):
@@ -146,7 +145,7 @@ class Halves(StartPolicy):
 
     name = "halves"
 
-    def draw(self, sample: Any, components: int, seed: int) -> Mixture:
-        bins = np.array_split(np.sort(sample.observations), components)
+    def draw(self, sample: Sample, model: Model, seed: int) -> Mixture:
+        bins = np.array_split(np.sort(sample.observations), model.components)
         rows = np.stack([sample.family.moment_estimate(b) for b in bins])
-        return Mixture(sample.family, np.full(components, 1 / components), rows)
+        return Mixture(sample.family, np.full(len(rows), 1 / len(rows)), rows)

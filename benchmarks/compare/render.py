@@ -1,0 +1,119 @@
+"""A comparison as text for a terminal, as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+import math
+
+from benchmarks.compare.verdict import Comparison
+from benchmarks.report.strict_json import to_json
+from benchmarks.report.tables import Column, Row, Table, folded
+
+SENTENCES = {
+    "passed": "Passed: no regression of the size that this comparison must detect.",
+    "inconclusive": "Inconclusive: neither a regression nor its absence is shown; the details say "
+    "what is needed.",
+    "measured nothing": "Measured nothing: at least one fitter has no pair of trials to compare.",
+}
+
+
+def _change(row: Row) -> str:
+    return _amount(row["kind"], row["estimate"]) if row["pairs"] else "–"
+
+
+def _interval(row: Row) -> str:
+    if not row["pairs"]:
+        return "–"
+    if row["kind"] == "loss":
+        return f"{100.0 * row['low']:+.1f} to {100.0 * row['high']:+.1f}"
+    high = f"{row['high']:.3g}" if math.isfinite(row["high"]) else "anything"
+    return f"{row['low']:.3g} to {high}"
+
+
+def _amount(kind: str, value: float) -> str:
+    if not math.isfinite(value):
+        return "nothing"
+    return f"{100.0 * value:+.1f} pts" if kind == "loss" else f"× {value:.3g}"
+
+
+COLUMNS = (
+    Column("fitter", "fitter", left=True),
+    Column("metric", "metric", left=True),
+    Column("verdict", "verdict", left=True,
+           form=lambda row: row["verdict"] + (" (advisory)" if row["advisory"] else "")),
+    Column("change", "change", _change),
+    Column("interval", "interval", _interval, left=True),
+    Column("p", "p", lambda row: f"{row['p_holm']:.2g}" if row["pairs"] else "–"),
+    Column("detectable", "min. detectable",
+           lambda row: _amount(row["kind"], row["min_detectable"])),
+    Column("pairs", "pairs", "{pairs} ({unequal} differ)".format_map, left=True),
+    Column("details", "details", left=True, fold=True),
+)  # fmt: skip
+
+
+def sentence(comparison: Comparison) -> str:
+    """Return the verdict in a sentence, with each regression."""
+    if comparison.verdict != "regressed":
+        return SENTENCES[comparison.verdict]
+    table = comparison.table
+    regressed = table[(table["verdict"] == "regressed") & ~table["advisory"]]
+    changes = []
+    for row in regressed.to_dict("records"):
+        loss = f"fell by {100.0 * row['estimate']:.1f} points"
+        change = loss if row["kind"] == "loss" else _change(row)
+        changes.append(f"{row['fitter']}: {row['metric']} {change} ({_interval(row)})")
+    return f"Regressed: {'; '.join(changes)}."
+
+
+def text(comparison: Comparison) -> str:
+    """Return the table, the notes, and the verdict last."""
+    table = table_text(Table.of("", COLUMNS, comparison.table))
+    notes = [f"Note: {note}." for note in comparison.notes]
+    return "\n".join([table, *notes]) + f"\n\n{sentence(comparison)}"
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the verdict, the table of what did not pass, and the whole table folded."""
+    table = comparison.table
+    not_passed = table[(table["verdict"] != "passed") & ~table["advisory"]]
+    parts = [f"**{sentence(comparison)}** (level {comparison.alpha:g}, Holm)"]
+    if len(not_passed):
+        parts.append(Table.of("", COLUMNS, not_passed).markdown())
+    whole = Table.of("", COLUMNS, table).markdown()
+    parts.append(folded(f"All {len(table)} verdicts", whole))
+    parts += [f"- {note}." for note in comparison.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(comparison: Comparison) -> str:
+    """Return strict JSON, in which numbers that are not finite are null."""
+    return to_json(
+        {
+            "verdict": comparison.verdict,
+            "exit_code": comparison.exit_code,
+            "alpha": comparison.alpha,
+            "verdicts": comparison.table.to_dict("records"),
+            "unpaired": comparison.unpaired,
+            "notes": comparison.notes,
+        }
+    )
+
+
+FORMATS = {"text": text, "markdown": markdown, "json": as_json}
+
+
+def table_text(table: Table) -> str:
+    """Return a table as text of at least 150 columns' width, with long cells folded."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    rich = RichTable(
+        title=table.label or None, title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    for column in table.columns:
+        rich.add_column(column.heading, justify="left" if column.left else "right", overflow="fold")
+    for cells in table.cells:
+        rich.add_row(*cells)
+    console = Console(width=max(150, Console().width), highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(rich)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

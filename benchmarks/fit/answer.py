@@ -1,0 +1,189 @@
+"""The chosen mixture with its standard errors, among all candidates that were tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from benchmarks.fit.options import Options
+from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
+from benchmarks.reference.ascent import observed_information
+from benchmarks.reference.scipy_mixture import ScipyMixture
+from benchmarks.report.estimates import usual_jacobian, usual_names, usual_values
+from scenarios.data_files import Data
+from scenarios.families import Family
+from scenarios.families.base import Array
+from scenarios.mixture import Mixture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Z95 = 1.959963984540054
+"""The normal distribution's 97.5 % quantile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The candidate with the lowest BIC, and what it was chosen from."""
+
+    data: Data
+    options: Options
+    chosen: Candidate
+    candidates: list[Candidate]
+    untried: list[str]
+    """A sentence on each family or number of components that was left out."""
+    seconds: float
+
+    @property
+    def best(self) -> Optimum:
+        """The chosen candidate's best admissible optimum."""
+        assert self.chosen.best is not None
+        return self.chosen.best
+
+    @cached_property
+    def mixture(self) -> ScipyMixture:
+        """The best admissible optimum, its components in the order of their medians."""
+        return ordered_by_median(self.best.mixture)
+
+    @property
+    def family(self) -> Family:
+        """The chosen family, anchored at the data."""
+        return self.chosen.sample.family
+
+    @property
+    def size(self) -> int:
+        """The number of observations."""
+        return self.chosen.sample.size
+
+    @cached_property
+    def covariance(self) -> Array | None:
+        """The covariance (p, p) of ``mixture.coordinates()``; None if there is none.
+
+        It is the inverse of the observed information, which must be positive definite.
+        """
+        mixture = Mixture(self.family, self.mixture.weights, self.mixture.parameters)
+        information = observed_information(self.chosen.sample, mixture)
+        if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 0.0:
+            return None
+        # The information is in the family's coordinates, where a location is ÷ its scale.
+        table = np.ones(self.mixture.parameters.shape)
+        table[:, list(self.mixture.locations)] = self.family.scale
+        units = np.concatenate([np.ones(self.chosen.components - 1), table.ravel()])
+        return np.asarray(np.linalg.inv(information) * np.outer(units, units))
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """Weights, then each component's parameters: name, value, error, low, high.
+
+        Standard errors are by the delta method. The 95 % intervals are ± 1.96 standard errors of
+        the logit of a weight and of the logarithm of a positive parameter, so that they stay in
+        the domain. NaN where there is no covariance.
+        """
+        import pandas as pd
+
+        values, components = usual_values(self.mixture), self.chosen.components
+        errors = np.full(values.size, np.nan)
+        if self.covariance is not None:
+            jacobian = usual_jacobian(self.mixture)
+            errors = np.sqrt(np.einsum("ij,jk,ik->i", jacobian, self.covariance, jacobian))
+        weights = values[:components]
+        positive = np.concatenate(
+            [np.zeros(components, dtype=bool), np.tile(self.family.positive(), components)]
+        )
+        margins = np.outer([-Z95, Z95], errors)
+        bounds = values + margins
+        bounds[:, positive] = values[positive] * np.exp(margins[:, positive] / values[positive])
+        if components == 1:
+            bounds[:, 0] = 1.0
+        else:
+            odds_margins = margins[:, :components] / (weights * (1.0 - weights))
+            bounds[:, :components] = expit(logit(weights) + odds_margins)
+        names = usual_names(self.family, components)
+        columns = {"name": names, "value": values, "error": errors}
+        return pd.DataFrame({**columns, "low": bounds[0], "high": bounds[1]})
+
+    @cached_property
+    def largest_error(self) -> float:
+        """The largest standard error of a log-odds, a log parameter, or a location ÷ its spread.
+
+        Infinite where there is no covariance.
+        """
+        if self.covariance is None:
+            return float("inf")
+        errors = np.sqrt(np.diag(self.covariance))
+        table = errors[self.chosen.components - 1 :].reshape(self.chosen.components, -1)
+        table[:, list(self.mixture.locations)] /= self.mixture.spreads()[:, None]
+        return float(errors.max())
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """The candidates, a row each; NaN or infinite where no optimum was admissible."""
+        import pandas as pd
+
+        rows = [
+            {
+                "family": c.family, "components": c.components, "parameters": c.parameters,
+                "log_likelihood": c.best.log_likelihood if c.best else np.nan,
+                "bic": c.bic, "icl": c.icl, "seconds": c.seconds,
+                "found_by": f"{c.best.times}/{c.restarts}" if c.best else "–",
+            }
+            for c in self.candidates
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def optima(self) -> pd.DataFrame:
+        """The chosen candidate's distinct optima, a row each, the greatest likelihood first."""
+        import pandas as pd
+
+        rows = [
+            {
+                "log_likelihood": o.log_likelihood,
+                "times": o.times,
+                "rejection_reason": o.rejection_reason,
+                "found_by": f"{o.times}/{self.chosen.restarts}",
+                "weights": ", ".join(f"{weight:.3f}" for weight in np.sort(o.mixture.weights)),
+            }
+            for o in self.chosen.optima
+        ]
+        return pd.DataFrame(rows)
+
+    def content(self, warnings: list[str]) -> dict[str, Any]:
+        """The answer as plain values, for JSON."""
+        optimum = ["log_likelihood", "times", "rejection_reason"]
+        compared = ["family", "components", "parameters", "log_likelihood", "bic", "icl"]
+        return {
+            "data": {
+                "source": self.data.name, "column": self.data.column, "n": self.size,
+                "sha256": self.data.digest, "dropped": self.data.dropped,
+            },
+            "family": self.chosen.family,
+            "components": self.chosen.components,
+            "weights": self.mixture.weights.tolist(),
+            "parameters": [
+                dict(zip(self.family.parameter_names(), row, strict=True))
+                for row in self.mixture.parameters.tolist()
+            ],
+            "estimates": self.estimates.to_dict("records"),
+            "log_likelihood": self.best.log_likelihood,
+            "predicted_gain": self.best.ascent.predicted_gain,
+            "optima": self.optima[optimum].to_dict("records"),
+            "restarts": self.chosen.restarts,
+            "candidates": self.comparison[compared].to_dict("records"),
+            "posterior": self.chosen.posterior,
+            "untried": self.untried,
+            "failures": self.chosen.failures,
+            "warnings": warnings,
+            "seed": self.options.seed,
+            "seconds": self.seconds,
+        }  # fmt: skip
+
+
+def ordered_by_median(mixture: Mixture) -> ScipyMixture:
+    """Return the mixture with its components in the order of their medians."""
+    unordered = scipy_mixture(mixture)
+    return unordered.permuted(np.argsort(unordered.medians(), kind="stable").tolist())

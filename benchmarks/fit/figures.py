@@ -1,0 +1,112 @@
+"""The figures of a fit, each with its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.fit.answer import Answer
+from benchmarks.report.drawing import (
+    DASHES,
+    INK,
+    SERIES,
+    SOFT,
+    histogram,
+    inside,
+    svg,
+    thinned_bins,
+    view,
+)
+from benchmarks.report.tables import Drawn, Table
+from scenarios.families.base import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+POINTS = 200
+
+
+def density_figure(answer: Answer) -> Drawn:
+    """The data as a histogram, the mixture, and each component times its weight."""
+    x = answer.chosen.sample.ordered
+    low, high = view(x)
+    grid = inside(low, high, answer.family.support)
+    names = [f"component {k + 1}" for k in range(answer.chosen.components)]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        tallest = histogram(axes, x, low, high, answer.size, "data")
+        parts = _component_densities(answer, grid)
+        for k, (name, part) in enumerate(zip(names, parts, strict=True)):
+            colour, dashes = SERIES[k % len(SERIES)], DASHES[1 + k % 4]
+            axes.plot(grid, part, color=colour, ls=dashes, lw=1.5, label=name)
+        axes.plot(grid, parts.sum(axis=0), color=INK, lw=1.8, label="mixture")
+        axes.set_ylim(0.0, 1.25 * tallest)
+        axes.set_xlabel(answer.data.column or "x")
+        axes.set_ylabel("density")
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+
+    middles, heights = thinned_bins(x)
+    parts = _component_densities(answer, middles)
+    rows = np.column_stack([middles, heights, parts.sum(axis=0), *parts])
+    return Drawn(
+        "density",
+        svg(draw, (6.6, 3.6), "density", "The fitted density over the data"),
+        "The data as a histogram, the fitted mixture (solid) and its components (dashed).",
+        Table.of_numbers("The fitted density", ["x", "data", "mixture", *names], rows),
+    )
+
+
+def quantile_figure(answer: Answer) -> Drawn:
+    """Probabilities against probabilities, and quantiles against quantiles."""
+    share, fitted, observed, expected = quantiles(answer)
+    band = 1.358 / np.sqrt(answer.size)
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        ends = np.array([0.0, 1.0])
+        left.fill_between(ends, ends - band, ends + band, color=SOFT, alpha=0.18, lw=0)
+        left.plot(ends, ends, color=SOFT, lw=1.0)
+        left.plot(fitted, share, color=SERIES[0], lw=1.6)
+        left.set_xlabel("fitted probability")
+        left.set_ylabel("share of the data")
+        right.plot(expected, expected, color=SOFT, lw=1.0)
+        right.plot(expected, observed, color=SERIES[0], ls="", marker="o", ms=3)
+        right.set_xlabel("fitted quantile")
+        right.set_ylabel("quantile of the data")
+
+    headings = (
+        "share of the data", "fitted probability", "quantile of the data", "fitted quantile",
+    )  # fmt: skip
+    rows = np.column_stack([share, fitted, observed, expected])[:: POINTS // 20]
+    label = "Distribution functions and quantiles, fitted and observed"
+    return Drawn(
+        "quantiles",
+        svg(draw, (6.6, 3.1), "quantiles", label),
+        "Left, the distribution functions against each other: the fit is poor where the line "
+        "leaves the band (95 %, Kolmogorov's, which is too wide for fitted parameters). Right, "
+        "the quantiles: the shape is wrong where the points leave the line.",
+        Table.of_numbers("Probabilities and quantiles", headings, rows),
+    )
+
+
+def quantiles(answer: Answer) -> tuple[Array, Array, Array, Array]:
+    """(shares, fitted probabilities of the data's quantiles, the data's quantiles, the fitted).
+
+    The fitted quantiles are interpolated in the mixture's distribution function.
+    """
+    mixture = answer.best.mixture
+    share = (np.arange(POINTS) + 0.5) / POINTS
+    observed = np.quantile(answer.chosen.sample.ordered, share)
+    ends = mixture.family.quantile(np.array([1e-4, 1.0 - 1e-4]), mixture.parameters)
+    grid = np.linspace(float(ends.min()), float(ends.max()), 4000)
+    grid = np.unique(np.concatenate([grid, observed]))
+    expected = np.interp(share, mixture.cdf(grid), grid)
+    return share, mixture.cdf(observed), observed, expected
+
+
+def _component_densities(answer: Answer, grid: Array) -> Array:
+    """Weight times density of each component, (K, m)."""
+    densities = np.exp(answer.mixture.component_log_densities(grid))
+    return np.asarray(answer.mixture.weights[:, None] * densities)

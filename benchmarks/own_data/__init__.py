@@ -1,1 +1,0 @@
-"""A fit of a user's own data: read, search, answer, and the page that tells it."""

@@ -1,0 +1,58 @@
+"""A reference: the best known optimum of one data set, and its certificate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from benchmarks.reference.scipy_mixture import ScipyMixture
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A distinct optimum of the search, and the number of searches that ended there."""
+
+    log_likelihood: float
+    times: int
+    weights: list[float]
+    parameters: list[list[float]]
+    rejection_reason: str
+    """Why it can't be the reference; empty if it can."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The best admissible stationary point found, and its certificate."""
+
+    version: str
+    """Digest of the code of the search."""
+    family: str
+    components: int
+    weights: list[float]
+    parameters: list[list[float]]
+    log_likelihood: float
+    method: str
+    predicted_gain: float
+    """What the maximum of the quadratic model at the optimum is higher by, in nats."""
+    smallest_eigenvalue: float
+    """Of the mean observed information in coordinates: positive at a strict maximum."""
+    searches: int
+    optima: list[Optimum]
+    unseen: float | None
+    """Boender & Rinnooy Kan's estimate of the number of optima not found; None of few searches."""
+    directional: float | None
+    """Lindsay's sup D(θ) = sup mean(f_θ / f̂) - 1: one more component adds at most n times this,
+    in nats; 0 where no mixture of any number of components is better."""
+    fewer_components: bool
+    """Whether no admissible stationary point beats the best with one component less."""
+
+    @property
+    def mixture(self) -> ScipyMixture:
+        """The optimum as plain numbers."""
+        return ScipyMixture.of(self.family, self.weights, self.parameters)
+
+    @classmethod
+    def loads(cls, text: str) -> Reference:
+        """Read what ``json.dumps(asdict(reference))`` wrote."""
+        content = json.loads(text)
+        return cls(**{**content, "optima": [Optimum(**o) for o in content["optima"]]})

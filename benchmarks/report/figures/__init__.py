@@ -1,0 +1,1 @@
+"""The figures of a run's page: one module each, found by discovery."""

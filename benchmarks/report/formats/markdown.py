@@ -1,0 +1,25 @@
+"""The tables in Markdown, for a pull request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.report.formats.base import Format
+from benchmarks.report.tables import folded
+
+if TYPE_CHECKING:
+    from benchmarks.report.page import Page
+
+
+class Markdown(Format):
+    """The verdict, the ranking, the warnings, and each scenario's table, folded."""
+
+    name = extension = "md"
+
+    def render(self, page: Page) -> str:
+        """Return the document."""
+        parts = [f"**{' '.join(page.verdict)}**", page.ranking.markdown()]
+        parts += [f"- {warning}." for warning in page.warnings]
+        for section in page.sections:
+            parts.append(folded(section.name, page.comparison(section.name).markdown()))
+        return "\n\n".join([*parts, f"{page.provenance}."]) + "\n"

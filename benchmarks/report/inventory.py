@@ -1,0 +1,185 @@
+"""What the code defines, as data frames of text: for ``mixturebench list`` and the documentation.
+
+Rows come from the classes, and meanings from their docstrings.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable
+from itertools import pairwise
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fitters.base import Fitter
+
+
+def scenarios() -> pd.DataFrame:
+    """The catalogue of scenarios."""
+    from scenarios.scenario import load, names
+
+    return _frame(
+        ("scenario", "family", "K", "n", "title"),
+        (
+            (s.name, s.family.name, str(s.components), f"{n:,}" if n else "real", s.title)
+            for s, n in ((s, s.specification.n) for s in map(load, names()))
+        ),
+    )
+
+
+def fitters() -> pd.DataFrame:
+    """The fitters, plug-ins included."""
+    from fitters.base import Fitter
+    from fitters.spec import fitters as known
+    from fitters.spec import settings
+
+    rows = []
+    for name, cls in known().items():
+        applies = "Any family." if cls.supports is Fitter.supports else line(cls.supports.__doc__)
+        options = ", ".join(f"{key}={_option(value)}" for key, value in settings(cls).items())
+        presets = [f"preset={preset}" for preset in cls.presets]
+        given = "; ".join(filter(None, [options, *presets]))
+        rows.append((name, line(cls.__doc__), applies, given))
+    return _frame(("fitter", "method", "applies to", "settings and their defaults"), rows)
+
+
+def settings_of(cls: type[Fitter]) -> pd.DataFrame:
+    """A fitter's settings, and what its presets set.
+
+    Raises ``UserError`` for a setting without a docstring.
+    """
+    from fitters.spec import settings
+
+    docs, hints = attribute_docs(cls), get_type_hints(cls)
+    rows = []
+    for name, default in settings(cls).items():
+        if name not in docs:
+            raise UserError(f"{cls.__module__}: the setting {name} of {cls.name} has no docstring")
+        meaning = docs[name]
+        if get_origin(hints[name]) is Literal:
+            meaning += f" One of {', '.join(f'`{value}`' for value in get_args(hints[name]))}."
+        rows.append((name, f"`{_option(default)}`", meaning))
+    for name, values in cls.presets.items():
+        given = ",".join(f"{key}={_option(value)}" for key, value in values.items())
+        rows.append((f"preset={name}", "", f"`{given}`"))
+    return _frame(("setting", "default", "meaning"), rows)
+
+
+def starts() -> pd.DataFrame:
+    """The start policies, plug-ins included."""
+    from fitters.starts import StartPolicy, policies
+
+    return _frame(
+        ("start", "policy", "applies to"),
+        (
+            (
+                name,
+                line(cls.__doc__),
+                "Any family."
+                if cls.supports is StartPolicy.supports
+                else line(cls.supports.__doc__),
+            )
+            for name, cls in policies().items()
+        ),
+    )
+
+
+def families() -> pd.DataFrame:
+    """The families, plug-ins included."""
+    from scenarios.families import ExponentialFamily
+    from scenarios.families import families as known
+
+    return _frame(
+        ("family", "parameters", "support", "exponential", "form"),
+        (
+            (
+                name,
+                " ".join(cls.parameter_names()),
+                "({:g}, {:g})".format(*cls.support).replace("inf", "∞"),
+                "yes" if issubclass(cls, ExponentialFamily) else "no",
+                line(cls.__doc__),
+            )
+            for name, cls in known().items()
+        ),
+    )
+
+
+def statuses() -> pd.DataFrame:
+    """The statuses of a trial, and the rates that count them."""
+    from benchmarks.runner.status import FOUND, SUCCESS, Status
+
+    groups = {"rate": SUCCESS, "found": FOUND}
+    return _frame(
+        ("status", "meaning", "counted in"),
+        (
+            (str(s), s.meaning, ", ".join(name for name, group in groups.items() if s in group))
+            for s in Status
+        ),
+    )
+
+
+def trial_columns() -> pd.DataFrame:
+    """The columns of ``trials.parquet``."""
+    from benchmarks.scoring.facts import Facts
+    from benchmarks.scoring.score import Score
+
+    meanings = {
+        "scenario": "The scenario's name.",
+        "replicate": "Which of the scenario's data sets, from 0.",
+        "fitter": "The method and its settings, as on the command line.",
+        "start": "The start policy.",
+        "restart": "Which of the policy's starts, from 0.",
+        **attribute_docs(Score),
+        **attribute_docs(Facts),
+        "n": "Observations.",
+        "p": "Free parameters.",
+        "target_seconds": "Seconds until each target of excess was first reached, (7,).",
+        "target_passes": "The same in passes.",
+    }
+    return _frame(("column", "meaning"), meanings.items())
+
+
+def summary_columns() -> pd.DataFrame:
+    """The columns of a comparison of fitters."""
+    from benchmarks.report.columns import COMPARISON
+
+    return _frame(("heading", "meaning"), ((c.heading, c.meaning) for c in COMPARISON))
+
+
+def attribute_docs(cls: type) -> dict[str, str]:
+    """The docstrings of the attributes that a class's own source defines, each on one line."""
+    body = ast.parse(dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for node, following in pairwise(body.body):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            docs[node.target.id] = line(str(following.value.value))
+    return docs
+
+
+def line(docstring: str | None) -> str:
+    """The first paragraph of a docstring on one line, its code in Markdown's marks."""
+    paragraph = inspect.cleandoc(docstring or "").split("\n\n")[0]
+    return " ".join(paragraph.split()).replace("``", "`")
+
+
+def _frame(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(headings))
+
+
+def _option(value: Any) -> str:
+    """A setting's value as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

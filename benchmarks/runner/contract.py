@@ -1,0 +1,154 @@
+"""The contract test: what every fitter must do, the project's own and third parties' alike."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.reference.scipy_mixture import ScipyMixture
+from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.spec import fitters, parse
+from fitters.starts import Start, policy
+from scenarios.families import Family, families
+from scenarios.mixture import Mixture
+from scenarios.model import Model
+from scenarios.sample import Sample
+
+SIZE = 300
+Point = tuple[str, str | None]
+"""(a point of the contract, what is wrong or None)."""
+
+
+@dataclass
+class _Trace:
+    """A fit, with what it did besides returning."""
+
+    fit: Fit
+    passes: float
+    printed: str
+    observed: list[Mixture]
+
+
+def check_fitter(spec: str) -> Iterator[Point]:
+    """Yield the points of the contract one after the other, each with what is wrong, or None.
+
+    Ends early where a broken point leaves nothing to check for the later ones. Raises
+    ``UserError`` if ``spec`` names no fitter.
+    """
+    fitter = parse(spec)
+    yield "every setting has a default", _defaults(fitter)
+    reasons = {name: fitter.supports(Model(cls(), 2)) for name, cls in families().items()}
+    wrong = [n for n, r in reasons.items() if r is not None and not (isinstance(r, str) and r)]
+    yield (
+        "supports() gives a sentence, or None",
+        f"for {wrong} it gives neither" if wrong else None,
+    )
+    examples = [name for name, cls in families().items() if cls.example]
+    supported = [name for name in examples if reasons[name] is None]
+    yield "it supports a family", None if supported else f"none of {', '.join(examples)}"
+    if supported:
+        sample, other = (_sample(families()[supported[0]](), seed) for seed in (1, 2))
+        yield from _life_cycle(fitter, sample, other)
+
+
+def _life_cycle(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[Point]:
+    """Check one fitter on two samples of one family."""
+    start = _start(sample, 11)
+    before = _fingerprint(sample, start)
+    try:
+        prepared = fitter.prepare(sample, Model(sample.family, 2))
+        trace = _fit(prepared, sample, start)
+    except Exception as error:
+        yield "prepare() and fit() run", f"{type(error).__name__}: {error}"
+        return
+    yield "prepare() and fit() run", None
+    wrong = _wrong_fit(trace.fit, sample)
+    yield "fit() returns a Fit of a valid mixture, with its claims", wrong
+    if wrong is not None:
+        return
+    passes = trace.passes if fitter.counted_by == "sample" else sum(trace.fit.passes.values())
+    yield "its passes are counted", None if passes > 0 else f"they are {passes}"
+    yield "it prints nothing", f"it printed {trace.printed[:80]!r}" if trace.printed else None
+    unchanged = before == _fingerprint(sample, start)
+    yield (
+        "it leaves the sample and the start as they were",
+        None if unchanged else "it changed one of them",
+    )
+    invalid = sum(not mixture.valid() for mixture in trace.observed)
+    yield "the mixtures given to observe() are valid", f"{invalid} are not" if invalid else None
+    again = _fit(prepared, sample, start).fit.mixture
+    yield (
+        "the same start and seed give the same mixture",
+        _difference(trace.fit.mixture, again, 0.0),
+    )
+    if prepared.batch > 1:
+        yield "fit_many() gives each start what fit() gives it", _batch(prepared, sample, trace.fit)
+    rebound = prepared.rebind(other)
+    if rebound is not None:
+        fresh = fitter.prepare(other, Model(other.family, 2))
+        one, two = (_fit(p, other, _start(other, 11)).fit.mixture for p in (rebound, fresh))
+        yield "rebind() gives what preparing anew gives", _difference(one, two, 1e-6)
+
+
+def _defaults(fitter: Fitter) -> str | None:
+    try:
+        fitters()[fitter.name]()
+    except Exception as error:
+        return f"{fitter.name}() raises {type(error).__name__}: {error}"
+    return None
+
+
+def _batch(prepared: Prepared, sample: Sample, alone: Fit) -> str | None:
+    try:
+        many = prepared.fit_many([_start(sample, seed) for seed in (12, 11)], [5, 5])
+        return _difference(many[1].mixture, alone.mixture, 1e-6)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _sample(family: Family, seed: int) -> Sample:
+    truth = Mixture(family, np.array([0.5, 0.5]), np.array(family.example, dtype=np.float64))
+    return Sample.of(truth.sample(np.random.default_rng(seed), SIZE), family)
+
+
+def _start(sample: Sample, seed: int) -> Start:
+    return Start.of(policy("quantile"), sample, Model(sample.family, 2), seed)
+
+
+def _fingerprint(sample: Sample, start: Start) -> tuple[bytes, ...]:
+    arrays = (sample.observations, sample.rows, start.mixture.coordinates())
+    return tuple(array.tobytes() for array in arrays)
+
+
+def _fit(prepared: Prepared, sample: Sample, start: Start) -> _Trace:
+    observed: list[Mixture] = []
+    observe: Observe = lambda copy: observed.append(copy())  # noqa: E731
+    printed = io.StringIO()
+    sample.passes.clear()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        fit = prepared.fit(start, 5, observe)
+    return _Trace(fit, sum(sample.passes.values()), printed.getvalue(), observed)
+
+
+def _wrong_fit(fit: object, sample: Sample) -> str | None:
+    if not isinstance(fit, Fit):
+        return f"it returned a {type(fit).__name__}"
+    mixture = ScipyMixture(sample.family.name, fit.mixture.weights, fit.mixture.parameters)
+    if mixture.invalid_reason() is not None:
+        return mixture.invalid_reason()
+    if not (fit.claimed is None or isinstance(fit.claimed, bool | np.bool_)):
+        return f"claimed is {fit.claimed!r}: True, False, or None for no claim"
+    if not isinstance(fit.passes, Mapping):
+        return f"passes is {fit.passes!r}: a mapping from kernels to passes"
+    if not (isinstance(fit.message, str) and fit.iterations >= 0 <= sum(fit.passes.values())):
+        return "message is not a string, or iterations or passes are negative"
+    return None
+
+
+def _difference(one: Mixture, two: Mixture, tolerance: float) -> str | None:
+    gap = float(np.max(np.abs(one.coordinates() - two.coordinates())))
+    return None if gap <= tolerance else f"they differ by {gap:.2g} in free coordinates"

@@ -1,0 +1,173 @@
+"""Run cells on an existing dask.distributed cluster.
+
+Every node runs its cells with the supervisor and workers that one machine uses, so limits mean
+the same everywhere. The unfinished cells of a lost node are repeated by others, and the first
+record of each trial counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import uuid
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from benchmarks.runner import SCHEMA
+from benchmarks.runner.plan import Cell, Limits, Record
+from benchmarks.runner.supervisor import POLL_SECONDS, Supervisor
+from fitters import CONTRACT
+from scenarios.errors import UserError
+
+CONNECT_SECONDS = 10
+
+
+class DaskBackend:
+    """Runs cells on a cluster, as many at once as its nodes have threads, for one run.
+
+    Raises ``UserError`` if there is no cluster at ``address``.
+    """
+
+    def __init__(self, address: str, limits: Limits) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise UserError(
+                "--dask needs dask.distributed: pip install 'mixturebench[dask]'"
+            ) from error
+        try:
+            self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"--dask {address}: no scheduler answers there ({error}); start one with "
+                "`dask scheduler`, and give the address that it prints"
+            ) from error
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            self._client.close()
+            raise UserError(
+                f"--dask {address}: the cluster has no workers; start one with "
+                f"`dask worker {address} --nthreads 1`"
+            ) from error
+        self.limits, self.workers = limits, sum(self._client.nthreads().values())
+
+    def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
+        """Run ``cells`` as ``Supervisor.run`` does, and close the connection."""
+        run_id, client = f"mixturebench-{uuid.uuid4().hex}", self._client
+        inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()  # tuples of records, and futures
+        futures: set[Any] = set()
+        try:
+            client.subscribe_topic(run_id, lambda event: inbox.put(tuple(event[1])))
+            job = (asdict(self.limits), run_id, _version())
+            for cell in cells:
+                future = client.submit(run_remote_cell, cell.content(), *job, pure=False)
+                futures.add(future)
+                future.add_done_callback(inbox.put)
+            while futures:
+                try:
+                    message = inbox.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    yield None
+                    continue
+                if isinstance(message, tuple):
+                    yield from message
+                else:
+                    futures.discard(message)
+                    yield from _result(message)
+        finally:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                client.cancel(list(futures))
+                client.run(release, run_id, on_error="ignore")
+            client.close()
+
+
+def run_remote_cell(
+    content: dict[str, Any], limits: dict[str, float], run_id: str, expected_version: list[Any]
+) -> list[Record]:
+    """Run one cell on a node. Records are sent as they arrive, and returned too."""
+    from distributed import get_worker
+
+    if _version() != expected_version:
+        raise RuntimeError(
+            f"this node has mixturebench {_version()}, the run has {expected_version}"
+        )
+    node = get_worker()
+    task = node.get_current_task()
+    records = []
+    cell = Cell.of(content)
+    with (
+        _NODE.supervisor(run_id, cell, Limits(**limits)) as supervisor,
+        contextlib.closing(supervisor.run([cell])) as stream,
+    ):
+        for record in stream:
+            if run_id in _NODE.released or _cancelled(node, task):
+                return []
+            if record is not None:
+                node.log_event(run_id, [record])  # dask would add to a bare dictionary
+                records.append(record)
+    return records
+
+
+def release(run_id: str) -> None:
+    """End a run on a node: stop its cells, and kill idle workers."""
+    _NODE.release(run_id)
+
+
+class _Node:
+    """The state of one node: idle supervisors, whose workers are prepared for some shapes."""
+
+    def __init__(self) -> None:
+        self.released: set[str] = set()
+        self._idle: list[Supervisor] = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def supervisor(self, run_id: str, cell: Cell, limits: Limits) -> Iterator[Supervisor]:
+        """Lend a supervisor, one that is prepared for the cell's shape if there is one."""
+        with self._lock:
+            self._idle.sort(key=lambda s: s.limits == limits and cell.shape in s.shapes)
+            supervisor = self._idle.pop() if self._idle else Supervisor(limits, 1)
+        if supervisor.limits != limits:
+            supervisor.close()
+            supervisor = Supervisor(limits, 1)
+        try:
+            yield supervisor
+        finally:
+            with self._lock:
+                if supervisor.busy or run_id in self.released:
+                    supervisor.close()
+                else:
+                    self._idle.append(supervisor)
+
+    def release(self, run_id: str) -> None:
+        """Note that a run has ended, and kill idle workers."""
+        with self._lock:
+            self.released.add(run_id)
+            idle, self._idle = self._idle, []
+        for supervisor in idle:
+            supervisor.close()
+
+
+_NODE = _Node()
+
+
+def _cancelled(node: Any, task: Any) -> bool:
+    """Whether the scheduler has dropped a task, as it does when the run's process ends."""
+    state = node.state.tasks.get(task)
+    return state is None or state.state == "cancelled"
+
+
+def _result(future: Any) -> list[Record]:
+    if future.status == "finished":
+        records: list[Record] = future.result()
+        return records
+    reason = future.exception() if future.status == "error" else "the connection to it was lost"
+    raise UserError(f"the cluster could not run a cell: {reason}")
+
+
+def _version() -> list[Any]:
+    return [version("mixturebench"), SCHEMA, CONTRACT]

@@ -1,0 +1,45 @@
+"""Data sets, drawn from the scenario and the seed alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.runner.plan import Plan
+from benchmarks.runner.seeds import derive
+from scenarios.data_summary import summarise_data
+from scenarios.errors import UserError
+from scenarios.sample import Sample
+from scenarios.scenario import Scenario
+
+
+def draw_sample(scenario: Scenario, replicate: int, seed: int) -> Sample:
+    """Draw the sample of one data set; ``UserError`` names the scenario if it can't be fitted."""
+    data_seed = derive("data", seed, scenario.digest(), replicate)
+    try:
+        return Sample.of(scenario.observations(replicate, data_seed), scenario.family)
+    except UserError as error:
+        raise UserError(f"scenario {scenario.name!r}: {error}") from error
+
+
+def check_data(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Draw the first data set of every scenario, to find bad data before the run.
+
+    Returns the summary of each by the scenario's name. Raises ``UserError`` for data that
+    can't be fitted.
+    """
+    summaries = {}
+    for scenario in plan.scenarios:
+        sample = draw_sample(scenario, 0, plan.seed)
+        if sample.observations.min() == sample.observations.max():
+            raise UserError(
+                f"scenario {scenario.name!r}: all {sample.size} observations are equal, so there "
+                "is nothing to fit: check the column"
+            )
+        parameters = scenario.model.dimension
+        if sample.size < parameters:
+            raise UserError(
+                f"scenario {scenario.name!r} has {sample.size} observations for {parameters} "
+                "parameters: fit fewer components, or give more data"
+            )
+        summaries[scenario.name] = summarise_data(sample.observations)
+    return summaries

@@ -1,0 +1,209 @@
+"""The journal of a run: one line of strict JSON for each trial, facts only.
+
+Each line ends with a checksum, is written by one call, and is on the disk within
+``SYNC_SECONDS``. If the writer is killed, at most the last line is incomplete; it is set aside
+when the journal is opened again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.files import replace_file
+from benchmarks.runner import SCHEMA
+from benchmarks.runner.plan import TRIAL, Record
+from scenarios.errors import UserError
+
+RUN = "run.json"
+TRIALS = "trials.jsonl"
+TORN = "trials.torn"
+SYNC_SECONDS = 0.2
+"""A power cut loses no trial that ended earlier than this before it."""
+
+RUN_FIELDS = ("schema", "contract", "plan")
+RECORD_FIELDS = ("schema", *TRIAL, "outcome")
+"""The fields that ``run.json`` and a record must have."""
+
+
+def number(value: float) -> float | str:
+    """Return ``value`` as strict JSON can hold it: "nan", "inf" and "-inf" as strings."""
+    value = float(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def numbers(values: Sequence[Any]) -> list[Any]:
+    """Apply ``number`` to nested sequences."""
+    return [numbers(v) if isinstance(v, list | tuple) else number(v) for v in values]
+
+
+def to_line(record: Record) -> bytes:
+    """Return a line of strict JSON whose last member, ``check``, is a CRC-32 of the rest."""
+    content = json.dumps(record, allow_nan=False).encode()
+    return content[:-1] + b', "check": "%08x"}\n' % zlib.crc32(content)
+
+
+def from_line(line: bytes) -> Record | None:
+    """Return the record of a line, or None if the checksum is wrong."""
+    content, separator, check = line.rpartition(b', "check": "')
+    content += b"}"
+    if not separator or check != b'%08x"}\n' % zlib.crc32(content):
+        return None
+    record: Record = json.loads(content)
+    return record
+
+
+class Journal:
+    """A run's ``trials.jsonl``, open for writing and locked against other writers.
+
+    ``records`` are those that it held when it was opened. Raises ``UserError`` if another
+    process has it open, or if a line that is not the last is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / TRIALS
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._unsynced = False
+        self._synced_at = time.monotonic()
+        try:
+            _lock(self._file, folder)
+            content = path.read_bytes()
+            self.records, self._size = _records(content, path)
+            if self._size < len(content):
+                with (folder / TORN).open("ab") as torn:
+                    torn.write(content[self._size :] + b"\n")
+                os.ftruncate(self._file, self._size)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def append(self, record: Record) -> None:
+        """Write one record as one line; raises ``OSError`` if the disk has no room for it."""
+        line = to_line(record)
+        try:
+            rest = memoryview(line)
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(line)
+        self._unsynced = True
+        self.sync()
+
+    def sync(self, now: bool = False) -> None:
+        """Force written lines to the disk, if that is due or ``now`` is set."""
+        if not self._unsynced:
+            self._synced_at = time.monotonic()
+        elif now or time.monotonic() - self._synced_at >= SYNC_SECONDS / 2:
+            os.fsync(self._file)
+            self._unsynced, self._synced_at = False, time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            self.sync(now=True)
+        finally:
+            os.close(self._file)
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """Read a run's ``run.json`` and its records.
+
+    ``run.json`` must have ``schema``, ``contract`` and ``plan``; ``begun``, ``versions`` and
+    ``machine`` are "unknown" where they are missing. A record must have ``schema``, the fields
+    of ``TRIAL`` and ``outcome``, and to be scored, if that is "returned", ``weights`` and
+    ``parameters``. All other fields are optional, and unknown ones are ignored.
+
+    Raises ``UserError`` where there is no run, or it can't be read.
+    """
+    run = read_run(folder)
+    path = folder / TRIALS
+    try:
+        records, _ = _records(path.read_bytes(), path) if path.exists() else ([], 0)
+    except OSError as error:
+        raise UserError(f"the run in {folder} can't be read: {error}") from error
+    return run, records
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Read a run's ``run.json``, as ``read`` does."""
+    if not (folder / RUN).is_file():
+        raise UserError(f"there is no run in {folder} (no {RUN}): name a folder that `run` made")
+    try:
+        run: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"the run in {folder} can't be read: {error}") from error
+    _check_fields(run, RUN_FIELDS, folder / RUN)
+    versions = {"mixturebench": "unknown", **run.get("versions", {})}
+    machine = {"system": "unknown", "cores": "unknown", **run.get("machine", {})}
+    return {"begun": "unknown", **run, "versions": versions, "machine": machine}
+
+
+def write_run(folder: Path, run: dict[str, Any]) -> None:
+    """Write ``run.json`` whole or not at all."""
+    replace_file(folder / RUN, (json.dumps(run, indent=1) + "\n").encode())
+
+
+def being_written(folder: Path) -> bool:
+    """Whether a process has the run's journal open for writing."""
+    try:
+        file = os.open(folder / TRIALS, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UserError(
+            f"another process writes the run in {folder}: wait for its end, or name another folder"
+        ) from error
+
+
+def _records(content: bytes, path: Path) -> tuple[list[Record], int]:
+    """Parse a journal into its records and the bytes that they take; the rest is torn."""
+    records, whole = [], 0
+    lines = content.splitlines(keepends=True)
+    for index, line in enumerate(lines):
+        record = from_line(line)
+        if record is None:
+            if index < len(lines) - 1:
+                raise UserError(
+                    f"line {index + 1} of {path} is damaged: its checksum is wrong. Delete that "
+                    "line and run again with the same --out, which repeats its trial"
+                )
+            break
+        _check_fields(record, RECORD_FIELDS, path)
+        records.append(record)
+        whole += len(line)
+    return records, whole
+
+
+def _check_fields(content: dict[str, Any], fields: Sequence[str], path: Path) -> None:
+    """Raise ``UserError`` unless ``content`` is of today's schema and has ``fields``."""
+    if content.get("schema") != SCHEMA:
+        raise UserError(
+            f"{path} has schema {content.get('schema')}, and this version of mixturebench reads "
+            f"schema {SCHEMA}: run it again, or use the version that made it"
+        )
+    missing = [name for name in fields if name not in content]
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(missing)}: it was not written by mixturebench")

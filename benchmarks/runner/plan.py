@@ -1,0 +1,273 @@
+"""The plan of a run: scenarios × data sets × fitters × starts × restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fitters.spec import parse
+from fitters.starts import policy
+from scenarios.errors import UserError
+from scenarios.registry import choose
+from scenarios.scenario import Scenario, build, file_of, load, names
+
+FITTERS = ("gradient", "direct", "newton", "em", "mcmc")
+
+TRIAL = ("scenario", "replicate", "fitter", "start", "restart")
+"""The fields that identify a trial within a run."""
+Record = dict[str, Any]
+Key = tuple[str, int, str, str, int]
+Shape = tuple[str, str, int]
+"""(fitter, family, K): a worker prepared for a shape can run all cells of that shape."""
+
+
+def key_of(record: Record) -> Key:
+    """Return the values of ``TRIAL``."""
+    return tuple(record[name] for name in TRIAL)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The time and the memory that a trial may use before its worker is killed."""
+
+    timeout: float = 600.0
+    """Seconds for one trial."""
+    setup_timeout: float = 600.0
+    """Seconds until a worker has read its data and prepared its fitter."""
+    memory: float = 4000.0
+    """MB of anonymous resident memory, of a worker and all processes that it starts."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0.0 < value < float("inf"):
+                option = "--" + name.replace("_", "-")
+                raise UserError(f"{option} {value:g}: it takes a number above 0")
+
+    @classmethod
+    def of(cls, values: Mapping[str, float | None]) -> Limits:
+        """Take the limits among ``values``; a missing limit, or None, is the default."""
+        given = {name: values.get(name) for name in cls.__dataclass_fields__}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A ready-made plan."""
+
+    scenarios: tuple[str, ...]
+    """Names; empty for every scenario of the catalogue whose truth is known."""
+    starts: tuple[str, ...]
+    restarts: Mapping[str, int]
+    """Restarts by fitter name; the entry ``""`` is for all others."""
+    data_sets: int
+    fitters: tuple[str, ...] = FITTERS
+
+    def scenario_names(self) -> tuple[str, ...]:
+        """Return the names of its scenarios."""
+        return self.scenarios or tuple(name for name in names() if load(name).truth is not None)
+
+
+# ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
+PROFILES = {
+    "quick": Profile(("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1),
+    # For regression tests, where data sets count more than restarts.
+    "check": Profile(
+        ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
+        ("quantile",),
+        {"mcmc": 3, "gradient": 4, "": 5},
+        3,
+        ("em", "em:newton=true", "direct", "newton:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
+    ),
+    "standard": Profile((), ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
+    "full": Profile((), ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All trials of one (scenario, data set, fitter): the unit of accounting and rescheduling."""
+
+    scenario: Scenario
+    replicate: int
+    fitter: str
+    seed: int
+    trials: tuple[tuple[str, int], ...]
+    """(start policy, restart) of each trial that is not on record yet."""
+    losses: int = 0
+    """Consecutive trials just before these that were lost with their worker."""
+    unbatched: bool = False
+    """Whether to run its trials one by one, because a batch of them was lost."""
+
+    @property
+    def shape(self) -> Shape:
+        """What its worker must be prepared for."""
+        return (self.fitter, self.scenario.family.name, self.scenario.components)
+
+    def record(self, start: str, restart: int) -> Record:
+        """Return the fields that identify one of its trials."""
+        values = (self.scenario.name, self.replicate, self.fitter, start, restart)
+        return dict(zip(TRIAL, values, strict=True))
+
+    def trial_keys(self) -> list[Key]:
+        """Return the keys of its trials, in order."""
+        return [key_of(self.record(*trial)) for trial in self.trials]
+
+    def remaining(self, done: Mapping[Key, Record]) -> Cell:
+        """Return the cell without the trials that have a record in ``done``."""
+        trials, losses = [], self.losses
+        for trial, key in zip(self.trials, self.trial_keys(), strict=True):
+            if key not in done:
+                trials.append(trial)
+            elif not trials:
+                losses = losses + 1 if done[key].get("lost_worker") else 0
+        return replace(self, trials=tuple(trials), losses=losses)
+
+    def content(self) -> dict[str, Any]:
+        """Return the cell as plain values, for a worker that may be on another machine."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        trials = [list(trial) for trial in self.trials]
+        return {**values, "scenario": _scenario_content(self.scenario), "trials": trials}
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Cell:
+        """Return the cell that ``content`` was made of."""
+        trials = tuple((start, restart) for start, restart in content["trials"])
+        return cls(**{**content, "scenario": _scenario(content["scenario"]), "trials": trials})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a run, and their limits."""
+
+    profile: str
+    scenarios: tuple[Scenario, ...]
+    fitters: tuple[str, ...]
+    starts: tuple[str, ...]
+    restarts: Mapping[str, int]
+    """Restarts by fitter, with its settings."""
+    data_sets: int
+    seed: int
+    limits: Limits = field(default_factory=Limits)
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the cells, those of one fitter in a row."""
+        for fitter in self.fitters:
+            trials = tuple((s, r) for s in self.starts for r in range(self.restarts[fitter]))
+            for scenario in self.scenarios:
+                for replicate in range(self.data_sets):
+                    yield Cell(scenario, replicate, fitter, self.seed, trials)
+
+    def size(self) -> int:
+        """Return the number of trials."""
+        each = len(self.scenarios) * self.data_sets * len(self.starts)
+        return each * sum(self.restarts[fitter] for fitter in self.fitters)
+
+    def ordered(self, records: Iterable[Record]) -> list[Record]:
+        """Sort records into the plan's order; workers end them in any order."""
+        keys = [key for cell in self.cells() for key in cell.trial_keys()]
+        place = {key: index for index, key in enumerate(keys)}
+        return sorted(records, key=lambda record: place[key_of(record)])
+
+    def content(self) -> dict[str, Any]:
+        """Return the plan as plain values, with each scenario in full."""
+        return {
+            "profile": self.profile,
+            "seed": self.seed,
+            "data_sets": self.data_sets,
+            "fitters": list(self.fitters),
+            "starts": list(self.starts),
+            "restarts": dict(self.restarts),
+            "limits": asdict(self.limits),
+            "scenarios": [_scenario_content(scenario) for scenario in self.scenarios],
+        }
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Plan:
+        """Return the plan that ``content`` was made of; only its limits may be missing.
+
+        Fields of another name are ignored. Raises ``UserError`` if a field is missing.
+        """
+        try:
+            return cls(
+                profile=content["profile"],
+                scenarios=tuple(_scenario(entry) for entry in content["scenarios"]),
+                fitters=tuple(content["fitters"]),
+                starts=tuple(content["starts"]),
+                restarts=content["restarts"],
+                data_sets=content["data_sets"],
+                seed=content["seed"],
+                limits=Limits.of(content.get("limits", {})),
+            )
+        except KeyError as error:
+            raise UserError(f"the plan of the run lacks {error}: run it again") from error
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A user's choices; the profile decides where a choice is None or empty."""
+
+    profile: str | None = None
+    scenarios: tuple[str, ...] = ()
+    fitters: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    restarts: int | None = None
+    data_sets: int | None = None
+    seed: int | None = None
+    timeout: float | None = None
+    setup_timeout: float | None = None
+    memory: float | None = None
+
+    def is_empty(self) -> bool:
+        """Whether the profile decides everything."""
+        return self == Choices()
+
+    def plan(self) -> Plan:
+        """Return the profile's plan with these choices; ``UserError`` if one of them is wrong.
+
+        Quick checks come first: names, then fitters, whose modules must be imported, then
+        the scenarios' contents, which import all families.
+        """
+        profile = choose("profile", self.profile or "quick", PROFILES)
+        base = PROFILES[profile]
+        for option, count in (("--restarts", self.restarts), ("--data-sets", self.data_sets)):
+            if count is not None and count < 1:
+                raise UserError(f"{option} {count}: it takes a whole number of at least 1")
+        limits = Limits.of(vars(self))
+        for name in self.scenarios:
+            file_of(name)
+        specs = tuple(dict.fromkeys(self.fitters or base.fitters))
+        restarts = {}
+        for spec in specs:
+            default = base.restarts.get(parse(spec).name, base.restarts[""])
+            restarts[spec] = self.restarts or default
+        starts = tuple(dict.fromkeys(self.starts or base.starts))
+        for name in starts:
+            policy(name)
+        data_sets = self.data_sets or base.data_sets
+        scenarios = _load_scenarios(self.scenarios or base.scenario_names(), data_sets)
+        return Plan(profile, scenarios, specs, starts, restarts, data_sets, self.seed or 0, limits)
+
+
+def _load_scenarios(chosen: Iterable[str], data_sets: int) -> tuple[Scenario, ...]:
+    """Load scenarios; ``UserError`` if two share a name, or one lacks so many data sets."""
+    scenarios = {}
+    for scenario in map(load, dict.fromkeys(chosen)):
+        if scenario.name in scenarios:
+            raise UserError(f"two scenarios are called {scenario.name!r}: rename one of the files")
+        if scenario.truth is None and data_sets > 1:
+            raise UserError(
+                f"--data-sets {data_sets}: {scenario.name} is real data, of which there is one "
+                "data set; run it on its own with --data-sets 1"
+            )
+        scenarios[scenario.name] = scenario
+    return tuple(scenarios.values())
+
+
+def _scenario_content(scenario: Scenario) -> dict[str, Any]:
+    return {"name": scenario.name, "folder": str(scenario.folder), "content": scenario.content}
+
+
+def _scenario(entry: dict[str, Any]) -> Scenario:
+    return build(entry["name"], entry["content"], Path(entry.get("folder", ".")))

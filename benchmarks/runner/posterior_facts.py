@@ -1,0 +1,45 @@
+"""Facts about a posterior that do not depend on how its components are labelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.runner.journal import number, numbers
+from scenarios.sample import Sample
+
+DATA_QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Quantiles of the data at which the mixture's log density is monitored."""
+INTERVAL_ENDS = (0.05, 0.25, 0.75, 0.95)
+"""Posterior quantiles: the ends of the central 90 % and 50 % intervals."""
+
+
+def summarise_posterior(posterior: Any, sample: Sample) -> dict[str, Any]:
+    """Summarise ArviZ data with the variables ``weights`` and the family's parameters.
+
+    R̂ and the effective sample size are the worst over the mixture's log density at five
+    quantiles of the data: rank-normalised R̂ and bulk ESS, Vehtari et al. (2021), *Bayesian
+    Analysis* 16:667. ``quantiles`` is (level, K, weight and parameters).
+    """
+    import arviz as az
+
+    from benchmarks.reference.scipy_mixture import log_densities
+
+    group = posterior.posterior
+    names = ["weights", *sample.family.parameter_names()]
+    draws = np.stack([group[name].to_numpy() for name in names], axis=-1)
+    chains, length = draws.shape[:2]
+    points = np.quantile(sample.observations, DATA_QUANTILES)
+    flat = draws.reshape(-1, *draws.shape[2:])
+    densities = log_densities(sample.family.name, flat[..., 0], flat[..., 1:], points)
+    densities = densities.reshape(chains, length, len(points))
+    columns = [np.ascontiguousarray(densities[..., j]) for j in range(len(points))]
+    return {
+        "chains": chains,
+        "draws": length,
+        "r_hat": number(max(float(az.rhat(c)) for c in columns)) if chains > 1 else None,
+        "ess": number(min(float(az.ess(c)) for c in columns)),
+        "quantiles": numbers(np.quantile(flat, INTERVAL_ENDS, axis=0).tolist()),
+        "divergences": int(np.sum(posterior.sample_stats["diverging"])),
+    }

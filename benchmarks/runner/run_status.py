@@ -1,0 +1,112 @@
+"""The status of a run: what is done, what is left, what failed and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.runner.journal import being_written, read
+from benchmarks.runner.plan import Plan, Record, key_of
+from benchmarks.runner.progress import count_text
+from benchmarks.runner.status import RETURNED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class RunStatus:
+    """The progress of a run."""
+
+    running: bool
+    begun: str
+    trials: int
+    trials_done: int
+    fitters: pd.DataFrame
+    """A row for each fitter: cells, cells_done, trials, trials_done, failures (as text)."""
+    reasons: pd.DataFrame
+    """A row for each cause of failure, most frequent first: count, fitter, scenario, outcome,
+    message."""
+    times: dict[str, float]
+    """Seconds spent in fits, in their starts, and in setup."""
+    seconds: float | None
+    """Wall time of all sessions; None if one of them was killed before it could record it."""
+    workers: int
+    """The number of workers that ran at once."""
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``running`` or ``interrupted``."""
+        if self.trials_done == self.trials:
+            return "finished"
+        return "running" if self.running else "interrupted"
+
+
+def status_of(folder: Path) -> RunStatus:
+    """Read the status of the run in ``folder``; ``UserError`` if there is none."""
+    run, records = read(folder)
+    plan = Plan.of(run["plan"])
+    sessions = run.get("sessions", [])
+    complete = sum(session["trials"] for session in sessions) == len(records)
+    return RunStatus(
+        running=being_written(folder),
+        begun=run["begun"],
+        trials=plan.size(),
+        trials_done=len(records),
+        fitters=_by_fitter(plan, records),
+        reasons=_reasons(records),
+        times=_times(records),
+        seconds=sum(s["seconds"] for s in sessions) if complete and sessions else None,
+        # A cell occupies one worker, so no more workers than cells can have run.
+        workers=min(max((s["workers"] for s in sessions), default=1), len(list(plan.cells()))),
+    )
+
+
+def _by_fitter(plan: Plan, records: list[Record]) -> pd.DataFrame:
+    import pandas as pd
+
+    done, rows = {key_of(record): record for record in records}, []
+    for fitter in plan.fitters:
+        cells = [cell for cell in plan.cells() if cell.fitter == fitter]
+        trials = sum(len(cell.trials) for cell in cells)
+        remaining = [len(cell.remaining(done).trials) for cell in cells]
+        failures = Counter(
+            r["outcome"] for r in records if r["fitter"] == fitter and r["outcome"] != RETURNED
+        )
+        rows.append(
+            {
+                "fitter": fitter,
+                "cells": len(cells),
+                "cells_done": remaining.count(0),
+                "trials": trials,
+                "trials_done": trials - sum(remaining),
+                "failures": count_text(failures),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _reasons(records: list[Record]) -> pd.DataFrame:
+    import pandas as pd
+
+    counts = Counter(
+        (r["fitter"], r["scenario"], r["outcome"], r.get("message", ""))
+        for r in records
+        if r["outcome"] != RETURNED
+    )
+    rows = [(count, *reason) for reason, count in counts.most_common()]
+    return pd.DataFrame(rows, columns=["count", "fitter", "scenario", "outcome", "message"])
+
+
+def _times(records: list[Record]) -> dict[str, float]:
+    """Sum up seconds in fits and starts over trials, and in setup once a cell and worker."""
+    setups = {
+        (r["scenario"], r["replicate"], r["fitter"], r.get("setup_seconds", 0.0)) for r in records
+    }
+    return {
+        "fits": sum(r.get("seconds", 0.0) for r in records),
+        "starts": sum(r.get("start_seconds", 0.0) for r in records),
+        "setup": sum(seconds for *_, seconds in setups),
+    }

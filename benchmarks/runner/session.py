@@ -1,0 +1,195 @@
+"""Run a plan and record its trials in a folder, from the start or from where a session ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.files import PART
+from benchmarks.runner import SCHEMA
+from benchmarks.runner.datasets import check_data
+from benchmarks.runner.journal import RUN, Journal, read_run, write_run
+from benchmarks.runner.plan import Cell, Key, Plan, Record, key_of
+from benchmarks.runner.provenance import provenance
+from fitters import CONTRACT
+from scenarios.data_summary import same_data
+from scenarios.errors import UserError
+
+
+class Backend(Protocol):
+    """Runs cells somewhere: ``LocalBackend`` or ``DaskBackend``."""
+
+    workers: int
+    """How many cells it runs at once."""
+
+    def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
+        """Yield the cells' records as they arrive, and None now and then meanwhile."""
+
+
+class RunSession:
+    """A plan and its folder, open for writing; ``done`` are the records by trial.
+
+    ``data`` are summaries of the data drawn now, by scenario and replicate. Raises
+    ``UserError`` if records are of other data.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        journal: Journal,
+        data: Mapping[tuple[str, int], dict[str, Any]] | None = None,
+    ) -> None:
+        self.plan, self.folder, self._journal = plan, folder, journal
+        self.done: dict[Key, Record] = {key_of(record): record for record in journal.records}
+        self._data: dict[tuple[str, int], dict[str, Any]] = dict(data or {})
+        for record in journal.records:
+            self._check_data(record)
+
+    def remaining(self, cells: Iterable[Cell] | None = None) -> list[Cell]:
+        """Return ``cells``, by default the plan's, without the trials that are on record."""
+        chosen = self.plan.cells() if cells is None else cells
+        remaining = (cell.remaining(self.done) for cell in chosen)
+        return [cell for cell in remaining if cell.trials]
+
+    def execute(
+        self,
+        backend: Backend,
+        progress: Callable[[Record], None],
+        cells: Iterable[Cell] | None = None,
+    ) -> None:
+        """Run the remaining trials of ``cells``, by default the plan's, and record each.
+
+        Raises ``UserError`` if the disk is full, if two machines draw different data, or if
+        the backend returns without some trials; trials that are on record stay.
+        """
+        cells = self.remaining(cells)
+        expected = {key for cell in cells for key in cell.trial_keys()}
+        with closing(backend.run(cells)) as records:
+            for record in records:
+                if record is None:
+                    self._write(None)
+                    continue
+                key = key_of(record)
+                if key in self.done or key not in expected:
+                    continue  # repeated on another node: the first record counts
+                self._check_data(record)
+                self._write(record)
+                self.done[key] = record
+                progress(record)
+        missing = len(expected - self.done.keys())
+        if missing:
+            raise UserError(f"{missing} trials did not come back from where they were sent")
+
+    def _write(self, record: Record | None) -> None:
+        """Append a record, or force earlier ones to the disk if that is due."""
+        try:
+            self._journal.sync() if record is None else self._journal.append(record)
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} can't be written to: {error.strerror}; make room there"
+            ) from error
+
+    def _check_data(self, record: Record) -> None:
+        """Raise ``UserError`` unless all trials on one data set had the same observations."""
+        data, place = record.get("data"), (record["scenario"], record["replicate"])
+        if data is not None and not same_data(self._data.setdefault(place, data), data):
+            raise UserError(
+                f"scenario {place[0]!r}, data set {place[1]}: {record.get('host', 'a machine')} "
+                "had other data than the rest of the run: install the same versions everywhere, "
+                "or name another folder if its data have changed"
+            )
+
+
+@contextmanager
+def open_session(
+    plan: Plan, folder: Path, facts: Mapping[str, Any] | None = None
+) -> Iterator[RunSession]:
+    """Open ``folder`` to run ``plan``: new, empty, or of an earlier session of this plan.
+
+    ``facts`` are added to the ``run.json`` of a new run.
+
+    Raises ``UserError`` if the folder holds anything else, another plan, or can't be
+    written; or if the data can't be fitted, or differ from those that the run began with.
+    """
+    stored = _stored_run(folder)
+    if stored is not None:
+        _check_same_plan(plan, stored, folder)
+    summaries = check_data(plan)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if stored is None:
+            run = {"schema": SCHEMA, "plan": plan.content(), **provenance(), **(facts or {})}
+            write_run(folder, run)
+        journal = Journal(folder)
+    except OSError as error:
+        raise UserError(f"--out {folder} can't be written to: {error.strerror or error}") from error
+    with journal:
+        yield RunSession(plan, folder, journal, {(name, 0): s for name, s in summaries.items()})
+
+
+def resume_command(folder: Path) -> str:
+    """Return the command that resumes a run."""
+    return f"mixturebench run --out {folder}"
+
+
+def note_session(folder: Path, began: float, workers: int, trials: int) -> None:
+    """Add this session to ``run.json``: its provenance, seconds, workers and trials.
+
+    ``began`` is a time of ``time.monotonic()``.
+    """
+    run = read_run(folder)
+    seconds = time.monotonic() - began
+    session = {**provenance(), "seconds": seconds, "workers": workers, "trials": trials}
+    with suppress(OSError):  # a full disk has been reported already
+        write_run(folder, {**run, "sessions": [*run.get("sessions", []), session]})
+
+
+def _stored_run(folder: Path) -> dict[str, Any] | None:
+    """Return the run in a folder, or None if it is new or empty; ``UserError`` otherwise."""
+    try:
+        files = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise UserError(f"--out {folder} can't be used: {error.strerror or error}") from error
+    if RUN in files:
+        return read_run(folder)
+    others = [name for name in files if not name.endswith(PART)]  # an interrupted first write
+    if others:
+        raise UserError(
+            f"--out {folder} is not empty (it holds {others[0]}): name a new or an empty folder"
+        )
+    return None
+
+
+def _check_same_plan(plan: Plan, stored: dict[str, Any], folder: Path) -> None:
+    differences = plan_differences(Plan.of(stored["plan"]).content(), plan.content())
+    if stored["contract"] != CONTRACT:
+        differences.append(f"contract {stored['contract']}, not {CONTRACT}")
+    if differences:
+        raise UserError(
+            f"--out {folder} holds a run of another plan ({'; '.join(differences)}): name another "
+            f"folder, or resume that run: {resume_command(folder)}"
+        )
+
+
+def plan_differences(stored: dict[str, Any], requested: dict[str, Any]) -> list[str]:
+    """List the differences between the contents of a stored and a requested plan."""
+    differences = []
+
+    def compare(name: str, old: Any, new: Any) -> None:
+        if old != new:
+            values = [", ".join(v) if isinstance(v, list) else v for v in (old, new)]
+            differences.append(f"{name} {values[0]}, not {values[1]}")
+
+    for name in ("seed", "data_sets", "fitters", "starts"):
+        compare(name, stored[name], requested[name])
+    for name in ("restarts", "limits"):
+        for key in stored[name].keys() & requested[name].keys():
+            compare(f"{name} {key}", stored[name][key], requested[name][key])
+    old, new = ({s["name"]: s["content"] for s in p["scenarios"]} for p in (stored, requested))
+    compare("scenarios", list(old), list(new))
+    changed = [name for name in old if new.get(name, old[name]) != old[name]]
+    return differences + [f"scenario {name} was another" for name in changed]

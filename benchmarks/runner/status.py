@@ -1,0 +1,58 @@
+"""How a trial ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+RETURNED = "returned"
+"""The outcome of a trial whose fitter returned a ``Fit``: its scores decide the status."""
+
+
+class Status(StrEnum):
+    """How a trial ended, in the order in which it is decided, with its meaning in a sentence."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Make a member that is equal to ``value``."""
+        member = str.__new__(cls, value)
+        member._value_, member.meaning = value, meaning
+        return member
+
+    UNSUPPORTED = (
+        "unsupported",
+        "The fitter or the start policy does not apply to this model; the message says why.",
+    )
+    ERROR = "error", "The fitter raised an exception or returned something that is not a fit."
+    TIMEOUT = "timeout", "The trial took longer than --timeout, or its setup than --setup-timeout."
+    MEMORY = "memory", "The worker held more memory than --memory."
+    CRASHED = "crashed", "The worker ended during the trial."
+    NOT_ATTEMPTED = (
+        "not_attempted",
+        "Not tried, because several workers in a row were lost on the cell.",
+    )
+    INVALID = (
+        "invalid",
+        "The mixture has weights that are no distribution, parameters outside the domain, another "
+        "number of components, or no likelihood for the data.",
+    )
+    SPURIOUS = (
+        "spurious",
+        "A component has shrunk onto a few observations, where the likelihood grows without bound.",
+    )
+    CONVERGED = "converged", "The fit reached the reference optimum: excess of at most 0.01."
+    FOUND = (
+        "found",
+        "The fit is within the statistical noise of the reference optimum: excess of at most 1.",
+    )
+    LOCAL = "local", "The fit is at another optimum: nothing is left to gain from there."
+    UNFINISHED = "unfinished", "The fit stopped early: likelihood is left to gain from there."
+
+
+SUCCESS = (Status.CONVERGED,)
+"""Statuses that the convergence rate counts."""
+FOUND = (Status.CONVERGED, Status.FOUND)
+"""Statuses of fits within the statistical noise of the reference optimum."""
+SCORED = (*FOUND, Status.LOCAL, Status.UNFINISHED)
+"""Statuses of admissible fits."""

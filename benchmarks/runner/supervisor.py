@@ -1,0 +1,106 @@
+"""Run cells in worker processes on this machine, each under its limits.
+
+A process pool would not do: its workers share the fate of one that crashes, hangs or exhausts
+the memory, and fitters are expected to do all three.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from benchmarks.runner.plan import Cell, Limits, Record, Shape
+from benchmarks.runner.worker_process import WorkerProcess
+
+POLL_SECONDS = 0.05
+"""Interval at which workers are checked although none of them has sent anything."""
+
+
+class LocalBackend:
+    """Runs cells on this machine, in at most ``workers`` processes at once."""
+
+    def __init__(self, limits: Limits, workers: int) -> None:
+        self.limits, self.workers = limits, workers
+
+    def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
+        """Run ``cells`` as ``Supervisor.run`` does, and end the workers."""
+        with closing(Supervisor(self.limits, self.workers)) as supervisor:
+            yield from supervisor.run(cells)
+
+
+class Supervisor:
+    """Runs cells in at most ``workers`` processes, which stay prepared until ``close``.
+
+    They import the packages in ``root``, by default those of this process.
+    """
+
+    def __init__(self, limits: Limits, workers: int, root: Path | None = None) -> None:
+        self.limits, self.workers, self.root = limits, workers, root
+        self._processes: list[WorkerProcess] = []
+
+    @property
+    def shapes(self) -> set[Shape]:
+        """The shapes that its workers are prepared for."""
+        return {worker.shape for worker in self._processes}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker has a cell."""
+        return any(not worker.idle for worker in self._processes)
+
+    def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
+        """Yield the records of ``cells`` as they arrive, and None now and then meanwhile.
+
+        Every trial of every cell has exactly one record, even if its worker is lost.
+        """
+        queues: dict[Shape, deque[Cell]] = {}
+        for cell in cells:
+            if cell.trials:
+                queues.setdefault(cell.shape, deque()).append(cell)
+        while queues or self.busy:
+            self._assign(queues)
+            ready = wait([pipe for w in self._processes for pipe in w.readable], POLL_SECONDS)
+            for worker in tuple(self._processes):
+                yield from worker.step()
+                if not worker.idle and not worker.running:
+                    self._discard(worker)
+                    queues.setdefault(worker.shape, deque()).appendleft(worker.remaining())
+            if not ready:
+                yield None
+
+    def close(self) -> None:
+        """Kill all workers and all that they started."""
+        while self._processes:
+            self._discard(self._processes[-1])
+
+    def _assign(self, queues: dict[Shape, deque[Cell]]) -> None:
+        """Give idle workers cells of their shape, and start workers for other shapes.
+
+        The shape with the fewest workers comes first, so that long cells begin early.
+        """
+        for worker in tuple(self._processes):
+            if worker.idle:
+                if worker.running and worker.shape in queues:
+                    worker.assign(_next_cell(queues, worker.shape))
+                elif queues or not worker.running:
+                    self._discard(worker)
+        while queues and len(self._processes) < self.workers:
+            counts = Counter(worker.shape for worker in self._processes)
+            shape = min(queues, key=lambda shape: counts[shape])
+            worker = WorkerProcess(shape, self.limits, self.root)
+            self._processes.append(worker)
+            worker.assign(_next_cell(queues, shape))
+
+    def _discard(self, worker: WorkerProcess) -> None:
+        worker.kill()
+        self._processes.remove(worker)
+
+
+def _next_cell(queues: dict[Shape, deque[Cell]], shape: Shape) -> Cell:
+    cell = queues[shape].popleft()
+    if not queues[shape]:
+        del queues[shape]
+    return cell

@@ -1,0 +1,99 @@
+"""One data set as scoring needs it: the observations, and the truth where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
+from benchmarks.runner.datasets import draw_sample
+from benchmarks.runner.plan import Record
+from scenarios.families.base import Array
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
+from scenarios.scenario import Scenario
+
+MAX_STANDARD_ERROR = 0.5
+"""A truth with a larger predicted standard error is not identifiable at its sample size."""
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """One data set: its observations, and the truth where there is one."""
+
+    scenario: Scenario
+    sample: Sample
+    truth: ScipyMixture | None
+    no_error_reason: str
+    """Why parameters cannot be compared with the truth; empty where they can."""
+
+    @classmethod
+    def of(cls, scenario: Scenario, replicate: int, seed: int) -> DataSet:
+        """Draw the data again, and predict the standard errors of the truth."""
+        sample = draw_sample(scenario, replicate, seed)
+        if scenario.truth is None:
+            return cls(scenario, sample, None, "no truth")
+        truth = ScipyMixture(
+            scenario.family.name, scenario.truth.weights, scenario.truth.parameters
+        )
+        identifiable = worst_standard_error(truth, sample.size) <= MAX_STANDARD_ERROR
+        return cls(scenario, sample, truth, "" if identifiable else "not identifiable at this n")
+
+    @property
+    def observations(self) -> Array:
+        """The data, (n,)."""
+        return self.sample.observations
+
+    @property
+    def floor(self) -> float:
+        """The smallest admissible spread of a component, relative to the sample's."""
+        return self.scenario.specification.spread_floor
+
+    def trace(self, record: Record) -> list[tuple[float, float, float]]:
+        """(seconds, passes, NLL) of each iterate on a trial's record."""
+        family = self.scenario.family.name
+        return [
+            (float(seconds), float(passes), self._nll(ScipyMixture.of(family, *mixture)))
+            for seconds, passes, *mixture in record.get("trace", [])
+        ]
+
+    def _nll(self, mixture: ScipyMixture) -> float:
+        """The mean NLL, by the sample's kernel where it agrees with scipy: ten times faster."""
+        if not self._kernel_agrees or mixture.invalid_reason() is not None:
+            return mean_nll(mixture, self.observations)
+        return self._kernel_nll(mixture)
+
+    def _kernel_nll(self, mixture: ScipyMixture) -> float:
+        fast = Mixture(self.sample.family, mixture.weights, mixture.parameters)
+        return -self.sample.log_likelihood(fast) / self.sample.size
+
+    @cached_property
+    def _kernel_agrees(self) -> bool:
+        """Whether the kernel agrees with scipy on a test mixture."""
+        rows = np.stack([self.scenario.family.moment_estimate(self.observations)] * 2)
+        rows[1] *= 1.1
+        mixture = ScipyMixture(self.scenario.family.name, np.full(2, 0.5), rows)
+        nll = mean_nll(mixture, self.observations)
+        return bool(abs(self._kernel_nll(mixture) - nll) <= 1e-9 * max(1.0, abs(nll)))
+
+
+def worst_standard_error(truth: ScipyMixture, n: int) -> float:
+    """The largest √diag (n I)⁻¹, the standard error that ``n`` observations allow.
+
+    In log parameters and log-odds of weights; locations in spreads of their true component.
+    Infinite where the information has no inverse.
+    """
+    try:
+        covariance = np.linalg.inv(n * truth.information)
+    except np.linalg.LinAlgError:
+        return float("inf")
+    variances = np.diag(covariance)
+    if not (variances >= 0.0).all():
+        return float("inf")
+    units = np.ones(truth.parameters.shape)
+    for j in truth.locations:
+        units[:, j] = truth.spreads()
+    units = np.concatenate([np.ones(len(truth.weights) - 1), units.ravel()])
+    return float(np.max(np.sqrt(variances) / units))

@@ -1,0 +1,1 @@
+"""Studies of the methods and of the project itself: ``python -m benchmarks.studies --help``."""

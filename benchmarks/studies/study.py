@@ -1,0 +1,178 @@
+"""The commands of ``python -m benchmarks.studies``; each prints tables or writes a page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(
+    name="studies",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Studies of the methods and of the project itself.",
+)
+
+
+@app.command()
+def article(
+    out: Annotated[
+        Path, typer.Option(help="The page; its figure is written to the same folder.")
+    ] = Path("docs/article.md"),
+    restarts: Annotated[
+        int, typer.Option(min=2, help="Restarts of each fitter from each start policy.")
+    ] = 50,
+    run: Annotated[
+        Path | None, typer.Option(help="An earlier run of this study, in place of a new one.")
+    ] = None,
+) -> None:
+    """Fit the founding article's data by every method, and write a page on the results."""
+    from benchmarks.studies.article import run_article, write_page
+
+    folder = run or run_article(restarts)
+    write_page(folder, out)
+    print(f"Page: {out}, of the run in {folder}")
+
+
+@app.command()
+def peers(
+    size: Annotated[int, typer.Option(help="Draws from two normals.")] = 100_000,
+    repeats: Annotated[int, typer.Option(help="Timed fits of every method.")] = 7,
+) -> None:
+    """Time our fitters and other libraries' on the same data from the same start, interleaved.
+
+    The data are in memory; the time includes what a method prepares, such as a sketch. Short of
+    best: nats of the total log likelihood.
+    """
+    from benchmarks.report.columns import duration
+    from benchmarks.studies.peers import peer_times
+
+    formats = {"median time": duration, "short of best": "{:.2g}".format}
+    formats |= dict.fromkeys(("time ÷ first", "lowest", "highest"), "{:.3g}".format)
+    show(peer_times(size, repeats), f"two normals, n = {size:,}", formats)
+
+
+@app.command()
+def scaling(
+    max_size: Annotated[
+        int, typer.Option(help="The largest n, a power of ten; a value takes 8 bytes.")
+    ] = 10**7,
+    repeats: Annotated[int, typer.Option(help="Timings of each step; the median counts.")] = 3,
+    exact_to: Annotated[int, typer.Option(help="The largest n for direct on all data.")] = 10**6,
+    figure: Annotated[Path | None, typer.Option(help="An SVG file for the plot.")] = None,
+) -> None:
+    """Time `newton:bins=1024` on ½ Beta(10, 1.5) + ½ Beta(1.5, 10) for n = 10⁴, 10⁵, ...
+
+    The data are in a file that is mapped. Columns: reading (their sum, as fast as memory
+    allows), a pass (log likelihood and gradient), sample (checks and statistics), sketch, climb
+    (the fit on the sketch), polish (Newton steps on all the data), sketched (all four), that over
+    a pass, and exact (`direct` on all the data, for comparison).
+    """
+    from benchmarks.files import write_text
+    from benchmarks.report.columns import duration
+    from benchmarks.studies.scaling import growth_figure, step_times
+
+    times = step_times(max_size, repeats, exact_to)
+    formats: dict[str, Callable[[Any], str]] = dict.fromkeys(times, duration)
+    show(times, "newton:bins=1024", {**formats, "n": "{:,}".format, "÷ pass": "{:.1f}".format})
+    if figure is not None:
+        write_text(figure, growth_figure(times), "--figure")
+
+
+@app.command()
+def neutral(
+    count: Annotated[int, typer.Option(help="Comparisons for each variant.")] = 50,
+    fitter: Annotated[
+        list[str] | None, typer.Option(help="By default em, direct, and newton on a sketch.")
+    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="By default all but the seed.")] = None,
+    restarts: Annotated[int, typer.Option(help="Restarts of every fitter on a data set.")] = 5,
+    workers: Annotated[int, typer.Option(help="Comparisons at once.")] = os.cpu_count() or 1,
+) -> None:
+    """False-alarm rate: compare fitters with variants of themselves that are no worse."""
+    from benchmarks.studies.neutral import false_alarms
+
+    fitters = tuple(fitter or ("em", "direct", "newton:bins=1024,batch=5"))
+    table = false_alarms(count, fitters, tuple(variant or ()), restarts, workers)
+    formats = {"discordant": "{:.2%}".format}
+    formats |= dict.fromkeys(("95 % from", "95 % to", "passed"), "{:.1%}".format)
+    show(table, ", ".join(fitters), formats)
+
+
+@app.command()
+def planted(
+    only: Annotated[str, typer.Option(help="Only defects whose name contains this.")] = "",
+    restarts: Annotated[int, typer.Option(help="Restarts of the fitter on every data set.")] = 5,
+) -> None:
+    """Detection: defects planted in a copy of the fitters, from gross to slight.
+
+    The sound and the defective fitters run interleaved on the data sets of the profile `check`.
+    """
+    from benchmarks.studies.planted import detections
+
+    show(detections(only, restarts), "detection of planted defects")
+
+
+@app.command()
+def effects(
+    repeats: Annotated[int, typer.Option(help="Simulated comparisons for each figure.")] = 400,
+) -> None:
+    """The smallest effect that is detected four times in five, by the size of the design."""
+    from benchmarks.studies.effects import min_losses, min_ratios
+
+    for title, table, form in (
+        ("smallest loss of a rate, points", min_losses(repeats), "{:.0f}"),
+        ("smallest ratio of new to base", min_ratios(repeats), "× {:.2f}"),
+    ):
+        show(table, title, dict.fromkeys(list(table)[1:], _finite(form)))
+
+
+@app.command()
+def tables() -> None:
+    """Write the tables of the documentation that list what the code defines."""
+    from benchmarks.studies.tables import write
+
+    write()
+
+
+def show(
+    frame: pd.DataFrame, title: str, formats: Mapping[str, Callable[[Any], str]] | None = None
+) -> None:
+    """Print a data frame as a table; numbers are aligned to the right.
+
+    ``formats`` turns the values of a column into text; by default ``str`` does.
+    """
+    from benchmarks.compare.render import table_text
+    from benchmarks.report.tables import Column, Table
+
+    cells = frame.assign(
+        **{name: frame[name].map((formats or {}).get(name, str)) for name in frame}
+    )
+    numbers = frame.select_dtypes("number")
+    columns = [Column(name, name, left=name not in numbers, fold=True) for name in frame]
+    print(table_text(Table.of(title, columns, cells)))
+
+
+def _finite(form: str) -> Callable[[float], str]:
+    """A format that writes "none" for infinity."""
+    return lambda value: form.format(value) if value < float("inf") else "none"
+
+
+def main() -> None:
+    """Run the command line; a ``UserError`` is one sentence and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"benchmarks.studies: {error}", file=sys.stderr)
+        raise SystemExit(2) from error

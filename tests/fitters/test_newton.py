@@ -1,0 +1,127 @@
+"""Newton's method: its steps on quadratic models, and the maxima that it finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from fitters.newton import newton_ascent
+from fitters.spec import parse
+from fitters.starts import Start, policy
+from fitters.trust_region import safeguarded_steps, trust_region_steps
+from scenarios.families import family
+from scenarios.mixture import MixtureBatch
+from scenarios.model import Model
+from scenarios.sample import Sample
+from scenarios.scenario import load
+from tests.conftest import mixture, sample
+
+
+@pytest.mark.parametrize("name", ["overlapping_hard", "five", "gamma_pair"])
+def test_newton_finds_the_maxima_that_scipy_finds(name: str) -> None:
+    scenario = load(name)
+    sketch = Sample.of(scenario.observations(0, 0), scenario.family).sketch(1024)
+    model = Model(sketch.family, scenario.components)
+    starts = [Start.of(policy("quantile"), sketch, model, seed) for seed in range(24)]
+    batch = MixtureBatch.of([start.mixture for start in starts], sketch.family)
+    ends, converged, _ = newton_ascent(sketch, batch, 1e-6, 1000)
+    assert converged.all()
+    direct = parse("direct").prepare(sketch, model)
+    best = max(
+        sketch.log_likelihood(direct.fit(start, 0, lambda copy: None).mixture) for start in starts
+    )
+    values, gradients, hessians = sketch.hessians(ends)
+    assert values.max() == pytest.approx(best, abs=1e-4)
+    # Each is a maximum: flat, and curved down in every direction.
+    assert np.abs(gradients / sketch.size).max() < 1e-6
+    assert (np.linalg.eigvalsh(hessians / sketch.size) < 1e-9).all()
+
+
+def test_newton_never_loses_likelihood_whatever_the_start() -> None:
+    data = sample("beta", 2000)
+    generator = np.random.default_rng(1)
+    points = mixture("beta", 2).coordinates() + generator.normal(0.0, 1.5, (40, 5))
+    starts = MixtureBatch.from_coordinates(data.family, 2, points)
+    ends = [newton_ascent(data, starts, 1e-9, steps)[0] for steps in range(12)]
+    likelihoods = np.array([data.expectations(batch)[0] for batch in ends])
+    assert (np.diff(likelihoods, axis=0) >= -1e-7).all()
+    # Some steps were rejected, so that some would have lost likelihood.
+    coordinates = np.array([batch.coordinates() for batch in ends])
+    rejected = (coordinates[1:6] == coordinates[:5]).all(axis=2)
+    assert rejected.any()
+
+
+def test_a_maximum_on_the_sketch_is_polished_on_all_the_data() -> None:
+    scenario = load("overlapping")
+    data = Sample.of(scenario.observations(0, 0), scenario.family)
+    model = Model(data.family, 2)
+    start = Start.of(policy("quantile"), data, model, 1)
+    coarse, exact = (
+        parse(spec).prepare(data, model).fit(start, 0, lambda copy: None)
+        for spec in ("newton:bins=64", "newton:tolerance=1e-10")
+    )
+    assert coarse.claimed
+    assert_allclose(coarse.mixture.coordinates(), exact.mixture.coordinates(), atol=1e-6)
+    # It costs few whole passes, beside those over 64 rows.
+    assert coarse.passes["hessian"] < 5.0 < exact.passes["hessian"]
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+@pytest.mark.parametrize("radius", [0.05, 1.0, 20.0])
+def test_a_trust_region_step_is_the_best_within_its_radius(dimension: int, radius: float) -> None:
+    generator = np.random.default_rng(dimension)
+    hessians = generator.normal(size=(20, dimension, dimension))
+    hessians += hessians.swapaxes(1, 2)  # most of them have curvature of both signs
+    gradients = generator.normal(size=(20, dimension))
+    steps, gains = trust_region_steps(gradients, hessians, np.full(20, radius))
+    assert (np.linalg.norm(steps, axis=1) <= radius * (1.0 + 1e-6)).all()
+    for g, h, step, gain in zip(gradients, hessians, steps, gains, strict=True):
+        assert -gain == pytest.approx(g @ step + 0.5 * step @ h @ step, rel=1e-9, abs=1e-12)
+        # Conditions that only the best step meets (Moré & Sorensen 1983, lemma 2.1).
+        push = -(h @ step + g)
+        shift = push @ step / (step @ step)
+        scale = np.abs(h).max() * radius + np.abs(g).max()
+        assert_allclose(push, shift * step, atol=1e-5 * scale)
+        assert shift >= -1e-8
+        assert np.linalg.eigvalsh(h)[0] + shift >= -1e-5
+        assert shift < 1e-8 or np.linalg.norm(step) == pytest.approx(radius, rel=1e-5)
+
+
+def test_safeguarded_steps_lead_to_the_maxima_of_quadratics() -> None:
+    generator = np.random.default_rng(3)
+    roots = generator.normal(size=(5, 4, 4))
+    hessians = -roots @ roots.swapaxes(1, 2) - 0.1 * np.eye(4)
+    maxima = generator.normal(size=(5, 4))
+    gradients = (-hessians @ maxima[..., None])[..., 0]
+    steps, gains = safeguarded_steps(gradients, hessians)
+    assert_allclose(steps, maxima, rtol=1e-8)
+    assert_allclose(gains, 0.5 * (gradients * maxima).sum(axis=1), rtol=1e-8)
+    # At a saddle the sign of the wrong curvature is reversed.
+    steps, gains = safeguarded_steps(np.array([[8.0, 0.5]]), np.diag([-4.0, 1.0])[None])
+    assert_allclose(steps, [[2.0, 0.5]])
+    assert np.isinf(gains).all()
+    # A saddle has no maximum, and NaN has no step.
+    hessians[0, 0, 0], gradients[1] = 50.0, np.nan
+    steps, gains = safeguarded_steps(gradients, hessians, radius=0.1)
+    assert np.isinf(gains[:2]).all()
+    assert np.isfinite(gains[2:]).all()
+    assert gradients[0] @ steps[0] > 0.0  # uphill all the same
+    assert np.isnan(steps[1]).all()
+    assert (np.linalg.norm(steps[[0, 2, 3, 4]], axis=1) <= 0.1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("spec", ["newton", "newton:batch=4", "newton:bins=64"])
+@pytest.mark.parametrize("name", ["weibull", "student_t"])
+def test_newton_refuses_families_without_a_hessian(spec: str, name: str) -> None:
+    reason = parse(spec).supports(Model(family(name), 2))
+    assert reason is not None
+    assert f"{name} is no exponential family, so it has no exact Hessian" in reason
+    assert parse(spec).supports(Model(family("beta"), 2)) is None
+
+
+def test_direct_refuses_a_method_that_needs_a_hessian() -> None:
+    reason = parse("direct:method=trust-exact").supports(Model(family("weibull"), 2))
+    assert reason is not None
+    assert "no exponential family" in reason
+    assert parse("direct").supports(Model(family("weibull"), 2)) is None

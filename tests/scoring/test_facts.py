@@ -1,0 +1,296 @@
+"""Plans, runs, baselines and pairs, from records that are written by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.compare.baseline import write_baseline
+from benchmarks.compare.pairs import pair
+from benchmarks.reference.search import find_reference
+from benchmarks.runner import SCHEMA
+from benchmarks.runner.journal import TRIALS, Journal, read, to_line, write_run
+from benchmarks.runner.plan import Cell, Choices, Limits, Plan
+from benchmarks.runner.run_status import status_of
+from benchmarks.runner.session import RunSession, open_session, plan_differences
+from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.score import score_run
+from fitters import CONTRACT
+from scenarios.data_summary import summarise_data
+from scenarios.errors import UserError
+from scenarios.scenario import load, names
+from tests.conftest import mixturebench
+
+PLAN = Choices(scenarios=("small", "unequal"), fitters=("em", "direct"), restarts=2).plan()
+
+
+class ListBackend:
+    """A backend that yields the same records whatever cells it is to run."""
+
+    workers = 1
+
+    def __init__(self, records: list[dict | None]) -> None:
+        self.records = records
+
+    def run(self, cells: Iterable[Cell]) -> Generator[dict | None, None, None]:
+        yield from self.records
+
+
+def run_of(folder: Path, plan: Plan, records: list[dict], /, **more: object) -> Path:
+    """The folder of a run, as the runner writes it."""
+    folder.mkdir()
+    run = {"schema": SCHEMA, "contract": CONTRACT, "begun": "now", "plan": plan.content(), **more}
+    write_run(folder, run)
+    (folder / TRIALS).write_bytes(b"".join(to_line({"schema": SCHEMA, **r}) for r in records))
+    return folder
+
+
+def trials_of(plan: Plan, **more: object) -> list[dict]:
+    """A record of each trial of a plan, in its order, all alike."""
+    columns = ("scenario", "replicate", "fitter", "start", "restart")
+    keys = [key for cell in plan.cells() for key in cell.trial_keys()]
+    return [
+        {**dict(zip(columns, key, strict=True)), "outcome": "returned", "message": "", **more}
+        for key in keys
+    ]
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, np.nan])
+def test_limits_are_positive_and_finite(value: float) -> None:
+    for name in ("timeout", "setup_timeout", "memory"):
+        with pytest.raises(UserError, match="above 0"):
+            Limits(**{name: value})
+
+
+def test_the_standard_profile_has_every_scenario_whose_truth_is_known() -> None:
+    plan = Choices(profile="standard").plan()
+    known = [name for name in names() if load(name).truth is not None]
+    assert [scenario.name for scenario in plan.scenarios] == known
+    assert plan.restarts == {"gradient": 10, "direct": 10, "newton": 10, "em": 10, "mcmc": 1}
+
+
+def test_the_rest_of_a_cell_knows_the_losses_before_it() -> None:
+    cell = Cell(load("small"), 0, "em", 0, tuple(("quantile", r) for r in range(5)), losses=0)
+
+    def rest(*lost: bool) -> Cell:
+        keys = cell.trial_keys()[: len(lost)]
+        return cell.remaining(
+            {k: {"lost_worker": True} if gone else {} for k, gone in zip(keys, lost, strict=True)}
+        )
+
+    assert rest().losses == 0
+    assert rest(True, True).losses == 2
+    assert rest(True, False).losses == 0
+    assert rest(True, False, True).losses == 1
+    assert rest(True, True).trials == cell.trials[2:]
+    first, *_, fourth, _ = ({key: {"lost_worker": True}} for key in cell.trial_keys())
+    assert replace(cell, losses=2).remaining(first).losses == 3
+    # A loss after the first remaining trial does not count: it is not just before them.
+    assert cell.remaining(fourth).losses == 0
+
+
+def test_records_are_sorted_by_the_plan_and_restarts_can_be_chosen() -> None:
+    plan = Choices(
+        scenarios=("small", "unequal"), fitters=("em", "mcmc"), restarts=3, data_sets=2
+    ).plan()
+    assert plan.restarts == {"em": 3, "mcmc": 3}
+    assert Choices(fitters=("em", "mcmc")).plan().restarts == {"em": 10, "mcmc": 1}
+    keys = [key for cell in plan.cells() for key in cell.trial_keys()]
+    assert plan.size() == len(keys) == len(set(keys)) == 2 * 2 * 2 * 3
+    records = [
+        dict(zip(("scenario", "replicate", "fitter", "start", "restart"), k, strict=True))
+        for k in keys
+    ]
+    mixed = [records[i] for i in np.random.default_rng(0).permutation(len(records))]
+    assert plan.ordered(mixed) == records
+
+
+def test_a_session_records_each_remaining_trial_once(tmp_path: Path) -> None:
+    data = {name: summarise_data(load(name).observations(0, 0)) for name in ("small", "unequal")}
+    records = [
+        {"schema": SCHEMA, "host": "h", "data": data[r["scenario"]], **r} for r in trials_of(PLAN)
+    ]
+    stray = {**records[0], "restart": 7}
+    shown: list[dict] = []
+    sent = [records[0], None, records[0], stray, *records[1:]]
+    folder = run_of(tmp_path / "run", PLAN, [])
+    with Journal(folder) as journal:
+        session = RunSession(PLAN, folder, journal)
+        assert sum(len(cell.trials) for cell in session.remaining()) == 8
+        session.execute(ListBackend(sent), shown.append)
+        assert session.remaining() == []
+    assert shown == read(folder)[1] == records
+    half = run_of(tmp_path / "half", PLAN, records[:3])
+    with Journal(half) as journal:
+        session = RunSession(PLAN, half, journal)
+        assert [len(cell.trials) for cell in session.remaining()] == [1, 2, 2]
+        with pytest.raises(UserError, match="4 trials did not come back"):
+            session.execute(ListBackend(records[:4]), shown.append)
+        other = {**records[5], "data": {**records[5]["data"], "mean": 0.5}}
+        with pytest.raises(UserError, match="h had other data"):
+            session.execute(ListBackend([records[4], other]), shown.append)
+    assert read(half)[1] == [*records[:4], records[4]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, []),
+        ({"seed": 3}, ["seed 0, not 3"]),
+        ({"data_sets": 2}, ["data_sets 1, not 2"]),
+        ({"fitters": ["em"]}, ["fitters em, direct, not em"]),
+        ({"starts": ["kmeans"]}, ["starts quantile, not kmeans"]),
+        ({"restarts": {"em": 2, "direct": 5}}, ["restarts direct 2, not 5"]),
+        ({"limits": {"timeout": 5.0}}, ["limits timeout 600.0, not 5.0"]),
+    ],
+)
+def test_differences_between_plans_are_listed(change: dict, words: list[str]) -> None:
+    assert plan_differences(PLAN.content(), PLAN.content() | change) == words
+
+
+def test_differences_between_scenarios_are_listed() -> None:
+    stored, asked = PLAN.content(), json.loads(json.dumps(PLAN.content()))
+    asked["scenarios"] = asked["scenarios"][:1]
+    assert plan_differences(stored, asked) == ["scenarios small, unequal, not small"]
+    asked["scenarios"][0]["content"]["n"] = 101
+    assert plan_differences(stored, asked)[1:] == ["scenario small was another"]
+
+
+def test_a_status_adds_up_the_records(tmp_path: Path) -> None:
+    records = trials_of(PLAN, seconds=2.0, start_seconds=0.5, setup_seconds=3.0)[:5]
+    records[1] |= {"outcome": "error", "message": "no"}
+    records[2] |= {"outcome": "error", "message": "no"}
+    records[4] |= {"outcome": "timeout", "message": "late"}
+    del records[3]["seconds"], records[4]["setup_seconds"]
+    sessions = [
+        {"trials": 2, "seconds": 10.0, "workers": 9},
+        {"trials": 3, "seconds": 20.0, "workers": 2},
+    ]
+    found = status_of(run_of(tmp_path / "run", PLAN, records, sessions=sessions))
+    assert (found.trials, found.trials_done, found.state) == (8, 5, "interrupted")
+    assert (found.seconds, found.workers, found.begun) == (30.0, 4, "now")
+    assert found.times == {"fits": 8.0, "starts": 2.5, "setup": 6.0}
+    em, direct = found.fitters.itertuples()
+    assert (em.cells, em.cells_done, em.trials, em.trials_done) == (2, 2, 4, 4)
+    assert (direct.cells, direct.cells_done, direct.trials, direct.trials_done) == (2, 0, 4, 1)
+    assert (em.failures, direct.failures) == ("2 error", "1 timeout")
+    assert found.reasons["count"].tolist() == [1, 1, 1]
+    cut = status_of(run_of(tmp_path / "cut", PLAN, records, sessions=sessions[:1]))
+    assert cut.seconds is None
+    none = status_of(run_of(tmp_path / "none", PLAN, []))
+    assert (none.seconds, none.workers, none.times["setup"]) == (None, 1, 0)
+    assert status_of(run_of(tmp_path / "all", PLAN, trials_of(PLAN))).state == "finished"
+
+
+def test_a_baseline_has_the_facts_in_the_plans_order(tmp_path: Path) -> None:
+    records = trials_of(PLAN, trace=[1], host="h", nll=0.5)
+    run = run_of(tmp_path / "run", PLAN, records[::-1])
+    count, size = write_baseline(run, tmp_path / "baseline")
+    found, written = read(tmp_path / "baseline")
+    expected = [{k: v for k, v in r.items() if k not in ("trace", "host")} for r in records]
+    assert [{k: v for k, v in r.items() if k != "schema"} for r in written] == expected
+    assert (count, size) == (8, (tmp_path / "baseline" / TRIALS).stat().st_size)
+    assert {s["folder"] for s in found["plan"]["scenarios"]} == {"."}
+    write_baseline(run, tmp_path / "baseline")  # again, over what is there
+    (tmp_path / "baseline" / "mine").touch()
+    for out, words in (("baseline", "something else"), ("run/run.json/x", "can't be written")):
+        with pytest.raises(UserError, match=words):
+            write_baseline(run, tmp_path / out)
+    with pytest.raises(UserError, match="7 of 8 trials"):
+        write_baseline(run_of(tmp_path / "cut", PLAN, records[1:]), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_runs_with_other_plans_or_starts_are_not_compared(tmp_path: Path) -> None:
+    one = run_of(tmp_path / "one", PLAN, trials_of(PLAN, start_weights=[0.5, 0.5]))
+    started = trials_of(PLAN, start_weights=[0.4, 0.6])
+    disjoint = replace(PLAN, scenarios=(load("rare"),))
+    others = {
+        "contract": run_of(tmp_path / "contract", PLAN, [], contract=CONTRACT + 1),
+        "has seed 0": run_of(tmp_path / "seed", replace(PLAN, seed=1), []),
+        "is not the same": run_of(tmp_path / "changed", PLAN, [], plan=json.loads(
+            json.dumps(PLAN.content()).replace('"n": 100', '"n": 101', 1))),
+        "no scenario in common": run_of(tmp_path / "disjoint", disjoint, []),
+        "the start of": run_of(tmp_path / "start", PLAN, started),
+    }  # fmt: skip
+    for words, other in others.items():
+        with pytest.raises(UserError, match=words):
+            pair(one, other)
+
+
+def test_pairs_are_of_the_same_trial_and_the_rest_is_counted(
+    tmp_path: Path,
+) -> None:
+    data_set = DataSet.of(load("unequal"), 0, seed=0)
+    reference = find_reference(data_set.sample, 2, data_set.floor)
+    plan = Choices(scenarios=("unequal",), fitters=("em", "direct"), restarts=2).plan()
+    fits = {"weights": reference.weights, "parameters": reference.parameters, "claimed": True}
+    base, new = (
+        [
+            {**r, "passes": {"gradient": float(at), "hessian": 10.0 * index}, "seconds": 1.0}
+            for index, r in enumerate(trials_of(plan, **fits))
+        ]
+        for at in (1, 2)
+    )
+    mark = {"interleaved_with": "x"}
+    one, two = (
+        run_of(tmp_path / "one", plan, base, **mark),
+        run_of(tmp_path / "two", plan, new[1:], **mark),
+    )
+    found = pair(one, two)
+    assert found.unpaired == {"em": (1, 0)}
+    assert found.interleaved
+    assert (found.table["new_passes"] - found.table["base_passes"]).tolist() == [1.0] * 3
+    assert found.table[["fitter", "restart"]].to_numpy().tolist() == [
+        ["em", 1],
+        ["direct", 0],
+        ["direct", 1],
+    ]
+    assert set(found.table["base_status"]) == {"converged"}
+    alone = pair(one, run_of(tmp_path / "alone", plan, new, interleaved_with="y"))
+    assert not alone.interleaved
+    assert alone.unpaired == {}
+
+
+def test_a_run_whose_journal_is_open_is_running(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run", PLAN, trials_of(PLAN)[:6])
+    with Journal(folder):
+        assert status_of(folder).running
+    printed = mixturebench("status", str(folder)).stdout
+    assert "interrupted, 6 of 8 trials" in printed
+    with pytest.raises(UserError, match="there is no run in"):
+        status_of(tmp_path / "nothing")
+
+
+def test_the_most_frequent_failure_is_first(tmp_path: Path) -> None:
+    records = trials_of(PLAN)
+    for index, message in ((0, "once"), (4, "twice"), (5, "twice")):
+        records[index] |= {"outcome": "error", "message": message}
+    status = status_of(run_of(tmp_path / "run", PLAN, records))
+    assert status.reasons.iloc[0].tolist() == [2, "direct", "small", "error", "twice"]
+    assert status.fitters["failures"].tolist() == ["1 error", "2 error"]
+
+
+def test_a_run_begins_in_a_folder_below_folders_that_are_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    with open_session(PLAN, folder) as session:
+        assert [len(cell.trials) for cell in session.remaining()] == [2, 2, 2, 2]
+    with open_session(PLAN, folder) as session:  # and resumes there
+        assert session.plan.content() == PLAN.content()
+
+
+def test_a_note_on_a_reference_is_in_the_scored_run(tmp_path: Path) -> None:
+    # Two normals on two values have no bounded likelihood: one normal is the reference.
+    (tmp_path / "x.csv").write_text("x\n" + "1\n2\n" * 20)
+    (tmp_path / "two.toml").write_text(
+        'title = "t"\nfamily = "normal"\n[data]\nfile = "x.csv"\ncomponents = 2\n'
+    )
+    plan = Choices(scenarios=(str(tmp_path / "two.toml"),), fitters=("em",), restarts=1).plan()
+    run = run_of(tmp_path / "run", plan, trials_of(plan, outcome="error"))
+    (note,) = score_run(run).notes
+    assert note.startswith("two: no admissible optimum with 2 components beats")

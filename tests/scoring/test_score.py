@@ -1,0 +1,350 @@
+"""Scores of one data set: rows of the scored table from records and a reference."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import special, stats
+
+from benchmarks.reference.admissible import rejection_reason
+from benchmarks.reference.ascent import ascend
+from benchmarks.reference.certificate import Reference
+from benchmarks.reference.directional import directional_supremum
+from benchmarks.reference.scipy_mixture import ScipyMixture
+from benchmarks.reference.search import find_reference
+from benchmarks.scoring.data_set import DataSet, worst_standard_error
+from benchmarks.scoring.facts import Facts
+from benchmarks.scoring.score import (
+    Score,
+    check_drawn,
+    score_data_set,
+    trial_status,
+)
+from benchmarks.scoring.truth_errors import interval_coverage, label_order, truth_errors
+from scenarios.data_summary import summarise_data
+from scenarios.errors import UserError
+from scenarios.families import family
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
+from scenarios.scenario import build, load
+
+FITTED = [[1.8, 9.5], [11.0, 3.2]]
+
+
+@pytest.fixture(scope="module")
+def unequal() -> DataSet:
+    return DataSet.of(load("unequal"), 0, seed=0)
+
+
+@pytest.fixture(scope="module")
+def reference(unequal: DataSet) -> Reference:
+    return find_reference(unequal.sample, 2, unequal.floor)
+
+
+def record(outcome: str = "returned", **facts: object) -> dict:
+    """The facts of a trial, of which ``facts`` are all that is known beyond its outcome."""
+    base = {"scenario": "unequal", "replicate": 0, "fitter": "f", "start": "quantile",
+            "restart": 3, "outcome": outcome, "message": "said"}  # fmt: skip
+    return {**base, **facts}
+
+
+def loss(mixture: ScipyMixture, data_set: DataSet) -> float:
+    """-log f over the data, by scipy alone."""
+    parts = [w * stats.beta(*row).pdf(data_set.observations)
+             for w, row in zip(mixture.weights, mixture.parameters, strict=True)]  # fmt: skip
+    return float(-np.log(np.sum(parts, axis=0)).sum())
+
+
+@pytest.mark.parametrize("outcome", ["error", "timeout", "memory", "crashed", "not_attempted"])
+def test_a_trial_without_a_fit_is_a_row_without_figures(
+    unequal: DataSet, reference: Reference, outcome: str
+) -> None:
+    facts = record(outcome, seconds=2.5, peak_mb=70.0)
+    (row,), notes = score_data_set([facts], unequal, reference)
+    assert notes == []
+    assert (row["status"], row["message"], row["restart"]) == (outcome, "said", 3)
+    assert (row["seconds"], row["peak_mb"]) == (2.5, 70.0)
+    assert (row["n"], row["p"]) == (2000, 5)
+    assert row.keys() >= {field.name for cls in (Score, Facts) for field in fields(cls)}
+    assert np.isnan([row[name] for name in ("nll", "excess", "hellinger", "passes")]).all()
+    assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000)
+
+
+def test_excess_and_errors_are_those_of_the_definitions(
+    unequal: DataSet, reference: Reference
+) -> None:
+    weights = [0.93, 0.07]
+    row = score_data_set(
+        [record(weights=weights, parameters=FITTED)], unequal, reference
+    )[0][0]  # fmt: skip
+    fitted = ScipyMixture.of("beta", weights, FITTED)
+    lost = loss(fitted, unequal) + reference.log_likelihood
+    assert row["excess"] == pytest.approx(2.0 * lost / 5, rel=1e-9)
+    true = [[2.0, 10.0], [12.0, 3.0]]
+    gaps = np.abs(np.array(FITTED) - true)
+    assert_allclose(row["parameter_error"], gaps)
+    assert_allclose(row["parameter_error_relative"], gaps / true)
+    assert_allclose(row["weight_error"], [0.03, 0.03])
+    # A weight of .07 for .1 is further off than any parameter.
+    assert row["worst_relative_error"] == pytest.approx(0.3)
+    only = truth_errors(ScipyMixture.of("beta", [0.9, 0.1], [[2.0, 10.0], [12.0, 3.6]]), unequal)
+    assert only["worst_relative_error"] == pytest.approx(0.2)
+
+
+def test_information_error_is_a_quadratic_form(unequal: DataSet) -> None:
+    """Against the scores' covariance over draws of the truth: within the error of that."""
+    assert unequal.truth is not None
+    truth = load("unequal").truth
+    assert truth is not None
+    x = truth.sample(np.random.default_rng(0), 400_000)
+    step = 1e-4
+    scores = np.stack([
+        (unequal.truth.moved(i, step).log_density(x) - unequal.truth.moved(i, -step).log_density(x))
+        / (2.0 * step) for i in range(5)
+    ])  # fmt: skip
+    information = 2000 * scores @ scores.T / x.size
+    moved = ScipyMixture.of("beta", [0.91, 0.09], [[2.05, 10.3], [11.7, 2.9]])
+    gap = np.concatenate([
+        special.logit([0.91]) - special.logit([0.9]),
+        np.log(moved.parameters / [[2.0, 10.0], [12.0, 3.0]]).ravel(),
+    ])  # fmt: skip
+    expected = gap @ information @ gap / 5
+    assert truth_errors(moved, unequal)["information_error"] == pytest.approx(expected, rel=0.02)
+
+
+def test_a_status_is_decided_by_excess_gain_and_chains() -> None:
+    good = {"r_hat": 1.003, "ess": 900.0}
+    assert trial_status(0.0099, 0.0, None) == "converged"
+    assert trial_status(0.011, 0.0, None) == "found"
+    assert trial_status(1.01, 0.0099, None) == "local"
+    assert trial_status(1.01, 0.011, None) == "unfinished"
+    assert trial_status(float("nan"), 0.0, None) == "local"
+    assert trial_status(0.5, 0.5, good) == "converged"
+    assert trial_status(0.5, 0.5, {**good, "r_hat": 1.02}) == "found"
+    assert trial_status(0.5, 0.5, {**good, "ess": 399.0}) == "found"
+    assert trial_status(0.5, 0.5, {**good, "r_hat": None}) == "found"
+    assert (
+        trial_status(2.0, 0.0, good) == "local"
+    )  # chains that agree in a minor mode are no success
+
+
+def test_a_better_fit_that_is_still_on_its_way_is_no_reference(
+    unequal: DataSet, reference: Reference
+) -> None:
+    one = Mixture(unequal.sample.family, np.ones(1), np.ones((1, 2)))
+    merged = ascend(unequal.sample, one)
+    low = replace(
+        reference,
+        weights=[0.5, 0.5],
+        parameters=merged.mixture.parameters.tolist() * 2,
+        log_likelihood=merged.log_likelihood,
+    )
+    (row,), notes = score_data_set([record(weights=[0.93, 0.07], parameters=FITTED)], unequal, low)
+    assert row["nll"] < row["reference_nll"]
+    assert row["gain_left"] > 0.01
+    assert row["reference_nll"] == pytest.approx(-merged.log_likelihood / 2000)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "parameters", "word"),
+    [
+        (["nan", 1.0], FITTED, "a weight or parameter is not finite"),
+        ([0.5, 0.5], [["inf", 2.0], [2.0, 2.0]], "a weight or parameter is not finite"),
+        ([0.5, 0.500002], FITTED, "are no distribution"),
+        ([1.5, -0.5], FITTED, "are no distribution"),
+        ([0.5, 0.5], [[-1.0, 2.0], [2.0, 2.0]], "that must be positive is not"),
+        ([0.5, 0.5], [[1.0, 2.0]], "do not fit"),
+        ([0.5, 0.5], [[1.0], [2.0]], "1 parameters a component"),
+        ([0.4, 0.3, 0.3], [[1.0, 2.0], [2.0, 2.0], [3.0, 2.0]], "it has 3 components"),
+    ],
+)
+def test_what_is_no_mixture_is_invalid_and_says_why(
+    unequal: DataSet, reference: Reference, weights: list, parameters: list, word: str
+) -> None:
+    facts = record(weights=weights, parameters=parameters)
+    (row,), _ = score_data_set([facts], unequal, reference)
+    assert row["status"] == "invalid"
+    assert word in row["message"]
+    assert row["message"].endswith("(the fitter: said)")
+    assert np.isnan(row["nll"])
+
+
+def test_a_weight_of_zero_is_a_weight() -> None:
+    assert ScipyMixture.of("beta", [0.0, 1.0], FITTED).invalid_reason() is None
+
+
+def test_traces_are_scored_by_scipy_where_the_kernel_is_wrong() -> None:
+    data_set = DataSet.of(load("small"), 0, seed=0)
+    points = [[0.1, 1.0, [0.5, 0.5], [[2.0, 9.0], [9.0, 2.0]]],
+              [0.2, 2.0, ["nan", 0.5], [[2.0, 9.0], [9.0, 2.0]]],
+              [0.3, 3.0, [0.4, 0.6], [[1.5, 10.0], [10.0, 1.5]]]]  # fmt: skip
+    mixtures = [ScipyMixture.of("beta", *point[2:]) for point in points]
+    expected = [loss(mixture, data_set) / 100 for mixture in mixtures]
+    for wrong in (False, True):
+        fresh = DataSet.of(load("small"), 0, seed=0)
+        if wrong:  # the code under test may have any kernel
+            fresh.sample.log_likelihood = lambda mixture: 17.0  # type: ignore[method-assign]
+        found = fresh.trace({"trace": points})
+        assert [point[:2] for point in found] == [(0.1, 1.0), (0.2, 2.0), (0.3, 3.0)]
+        assert_allclose([point[2] for point in found], expected, rtol=1e-9)
+    assert DataSet.of(load("small"), 0, seed=0).trace({}) == []
+
+
+def test_intervals_are_those_of_the_aligned_labels(unequal: DataSet) -> None:
+    # True values: weights .9 and .1, (2, 10) and (12, 3). The labels are swapped here.
+    rows = np.array([[[0.1, 12.0, 3.0], [0.9, 2.0, 10.0]]])
+    ends = rows * np.array([0.8, 0.9, 1.1, 1.2])[:, None, None]
+    ends[1:3, 0, 1] = [12.5, 13.0]  # the 50 % interval of alpha 2 misses 12
+    ends[3, 1, 2] = 9.9  # and the 90 % interval of beta 1 ends below 10
+    fitted = ScipyMixture.of("beta", rows[0, :, 0], rows[0, :, 1:])
+    found = interval_coverage(ends.tolist(), fitted, unequal)
+    # The first weight, then alpha and beta of the first true component and of the second.
+    assert found["covered_50"] == [True, True, True, False, True]
+    assert found["covered_90"] == [True, True, False, True, True]
+    # Without quantiles, without a truth, or where it can't be identified, there is nothing to hold.
+    assert interval_coverage(None, fitted, unequal) == {}
+    for other in (replace(unequal, truth=None, no_error_reason="no truth"),
+                  replace(unequal, no_error_reason="not identifiable at this n")):  # fmt: skip
+        assert interval_coverage(ends.tolist(), fitted, other) == {}
+
+
+def test_errors_of_a_location_are_in_spreads() -> None:
+    data_set = DataSet.of(load("normal_bimodal"), 0, seed=0)
+    truth = data_set.truth
+    rows = truth.parameters + np.array([[0.01, 0.0], [0.0, 0.0]])
+    found = truth_errors(ScipyMixture("normal", truth.weights, rows), data_set)
+    assert found["worst_relative_error"] == pytest.approx(0.01 / truth.spreads()[0])
+
+
+def test_other_data_than_the_runs_are_refused(unequal: DataSet) -> None:
+    x = unequal.observations
+    check_drawn(unequal, [{"data": summarise_data(x)}, {"data": summarise_data(x[::-1])}, {}])
+    for other in (x[1:], x * (1.0 - 1e-6)):
+        with pytest.raises(UserError, match="not those of the run"):
+            check_drawn(unequal, [{"data": summarise_data(x)}, {"data": summarise_data(other)}])
+
+
+def test_many_components_are_aligned_by_place_and_spread() -> None:
+    rows = np.array([[float(k // 2), 0.1 if k % 2 else 0.8] for k in range(8)])  # pairs of one mean
+    truth = ScipyMixture("normal", np.full(8, 1 / 8), rows)
+    order = np.random.default_rng(0).permutation(8)
+    found = truth.permuted(order.tolist())
+    aligned = found.permuted(label_order(found, truth, truth.information))
+    assert_allclose(aligned.parameters, rows)
+    three = truth.permuted([0, 3, 4])
+    three = ScipyMixture("normal", np.full(3, 1 / 3), three.parameters)
+    assert label_order(three.permuted([1, 2, 0]), three, None) == (2, 0, 1)
+
+
+def test_a_truth_of_equal_components_has_no_standard_error() -> None:
+    same = ScipyMixture("beta", np.array([0.5, 0.5]), np.array([[2.0, 3.0], [2.0, 3.0]]))
+    assert worst_standard_error(same, 1000) > 1e3
+
+
+def test_a_fit_that_cannot_have_made_the_data_is_invalid() -> None:
+    scenario = load("normal_bimodal")
+    content = {**scenario.content, "spread_floor": 0.0}
+    data_set = DataSet.of(build(scenario.name, content, Path()), 0, seed=0)
+    reference = find_reference(data_set.sample, 2, 0.02)
+    narrow = [[-1.0, 1e-200], [1.0, 1e-200]]
+    (row,), _ = score_data_set([record(weights=[0.5, 0.5], parameters=narrow)], data_set, reference)
+    assert row["status"] == "invalid"
+    assert "likelihood of the data is zero" in row["message"]
+
+
+def test_a_posterior_is_scored_by_its_chains(unequal: DataSet, reference: Reference) -> None:
+    fit = {"weights": reference.weights, "parameters": reference.parameters}
+    good = {"r_hat": 1.004, "ess": 900.0, "divergences": 2}
+    cases = [good, good | {"r_hat": None}, good | {"ess": 50.0}]
+    rows, _ = score_data_set([record(posterior=each, **fit) for each in cases], unequal, reference)
+    assert [row["status"] for row in rows] == ["converged", "found", "found"]
+    assert [row["divergences"] for row in rows] == [2.0] * 3
+    assert np.isnan(rows[1]["r_hat"])
+
+
+def test_a_spike_does_not_take_the_references_place_however_good(
+    unequal: DataSet, reference: Reference
+) -> None:
+    # A component on three observations: it is stationary, and likelier than the reference.
+    x = np.sort(unequal.observations)
+    at = float(x[1000:1003].mean())
+    total = at * (1.0 - at) / x[1000:1003].var() - 1.0
+    spike = [[1.9, 5.5], [at * total, (1.0 - at) * total]]
+    (row,), notes = score_data_set(
+        [record(weights=[0.998, 0.002], parameters=spike)], unequal, reference
+    )
+    assert row["status"] == "spurious"
+    assert notes == []
+    assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000)
+
+
+def test_where_a_fit_would_land_does_not_rest_on_the_kernels_constant(
+    unequal: DataSet, reference: Reference
+) -> None:
+    facts = record(weights=[0.93, 0.07], parameters=FITTED)
+    (row,), _ = score_data_set([facts], unequal, reference)
+    fitted = ScipyMixture.of("beta", [0.93, 0.07], FITTED)
+    gained = loss(fitted, unequal) + reference.log_likelihood
+    shifted = replace(unequal, sample=replace(unequal.sample, log_base=unequal.sample.log_base + 3))
+    (other,), _ = score_data_set([facts], shifted, reference)
+    for found in (row, other):
+        assert found["optimum"] == pytest.approx(-reference.log_likelihood / 2000, abs=1e-9)
+        assert found["gain_left"] == pytest.approx(2.0 * gained / 5, rel=1e-5)
+
+
+def test_of_better_fits_the_best_takes_the_references_place(
+    unequal: DataSet, reference: Reference
+) -> None:
+    low = replace(
+        reference, weights=[0.5, 0.5], parameters=[[1.0, 1.0], [1.1, 1.0]], log_likelihood=0.0
+    )
+    near = (np.array(reference.parameters) * 1.001).tolist()
+    cases = [record(weights=reference.weights, parameters=rows, restart=index)
+             for index, rows in enumerate([near, reference.parameters, near])]  # fmt: skip
+    rows, (note,) = score_data_set(cases, unequal, low)
+    assert 0.0 < rows[0]["gain_left"] < 0.01
+    assert {row["reference_nll"] for row in rows} == {rows[1]["nll"]}
+    assert "restart 1" in note
+    assert [row["status"] for row in rows] == ["converged"] * 3
+
+
+def test_a_ridge_is_no_reference(unequal: DataSet, reference: Reference) -> None:
+    top = ascend(
+        unequal.sample,
+        Mixture(unequal.sample.family, np.array(reference.weights), np.array(reference.parameters)),
+    )
+    assert rejection_reason(unequal.sample, top, unequal.floor) == ""
+    for changed in (
+        replace(top, smallest_eigenvalue=0.0),
+        replace(top, smallest_eigenvalue=-1e-3),
+        replace(top, predicted_gain=0.1),
+        replace(top, predicted_gain=float("nan")),
+    ):
+        assert "ridge" in rejection_reason(unequal.sample, changed, unequal.floor)
+
+
+def test_a_second_component_is_lacking_where_there_are_two() -> None:
+    generator = np.random.default_rng(0)
+    peaks = [generator.beta(3.0, 30.0, 1000), generator.beta(30.0, 3.0, 1000)]
+    sample = Sample.of(np.concatenate(peaks), family("beta"))
+    one = Mixture(sample.family, np.ones(1), np.ones((1, 2)))
+    fitted = ascend(sample, one).mixture
+    density = stats.beta(*fitted.parameters[0]).pdf(sample.observations)
+    # At the true peaks D is what scipy says, and where it is largest it is no less.
+    at_peak = np.mean(stats.beta(3.0, 30.0).pdf(sample.observations) / density) - 1.0
+    found = directional_supremum(sample, fitted, 0.02)
+    assert at_peak > 0.5
+    assert found >= at_peak
+
+
+def test_no_second_component_is_lacking_where_there_is_one() -> None:
+    sample = Sample.of(np.random.default_rng(0).beta(3.0, 7.0, 2000), family("beta"))
+    one = Mixture(sample.family, np.ones(1), np.ones((1, 2)))
+    fitted = ascend(sample, one).mixture
+    # D is 0 at the fit itself, and components nearly as wide as the data can't gain much.
+    assert 0.0 <= directional_supremum(sample, fitted, 0.8) < 0.05

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # A file for the verdict of `make check`, as Markdown; by default it is printed.
 VERDICT ?=
 
-# One install of what constraints.txt says, and this Python first: asv makes its own from it.
+# asv makes environments of its own: with the versions of constraints.txt, and from this Python.
 ASV = PIP_CONSTRAINT="$(abspath constraints.txt)" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv
 RANGE ?= --max-count=3 HEAD
 
@@ -17,7 +17,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 
 .PHONY: bench test test-slow test-all mutants lint check baseline asv asv-history asv-html clean
 
-bench: $(STAMP)  ## the quick profile: four fitters on three scenarios, with its report
+bench: $(STAMP)  ## the quick profile: five fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
 
 test: $(STAMP)  ## the tests to run before each commit, in minutes
@@ -61,7 +61,7 @@ asv-html: $(STAMP)  ## all that asv measured so far, as pages
 	@echo "Pages: results/asv/html/index.html, which a browser opens from a web server alone."
 	@echo "Start $(BIN)/asv preview, and open the address that it names, http://127.0.0.1:8080/."
 
-clean:  ## what make made, the runs in results/ excepted
+clean:  ## delete what make made, except the runs in results/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml constraints.txt

@@ -1,24 +1,24 @@
-"""The command line: it parses options, and calls a function of ``commands`` for each command.
+"""The command line: it parses the options of each command and calls a function of ``commands``.
 
-Heavy imports wait inside the commands, so that ``--help`` answers at once.
+That imports what is heavy inside functions, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
+from benchmarks import commands
 from benchmarks.compare import ALPHA
 from scenarios.errors import UserError
 
 
 class Commands(TyperGroup):
-    """The commands. A ``UserError`` in one of them is one sentence, and exit status 2."""
+    """The commands; a ``UserError`` is printed as one sentence, with exit status 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the requested command."""
@@ -45,25 +45,8 @@ app = typer.Typer(
 )
 
 
-class Kind(StrEnum):
-    """The arguments of ``list``."""
-
-    scenarios = "scenarios"
-    fitters = "fitters"
-    families = "families"
-    starts = "starts"
-
-
-class ComparisonFormat(StrEnum):
-    """The formats of ``compare``."""
-
-    text = "text"
-    markdown = "markdown"
-    json = "json"
-
-
 def option(help: str, *names: str, **settings: Any) -> Any:
-    """An option of a command with its help."""
+    """An option of a command, with its help and, where needed, its names."""
     return typer.Option(*names, help=help, **settings)
 
 
@@ -71,6 +54,7 @@ SPEC_HELP = (
     "A method, with settings if any: em, direct:method=BFGS, newton:bins=1024, "
     "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article. Repeat for more."
 )
+Kind = Literal["scenarios", "fitters", "families", "starts"]
 Fitters = Annotated[list[str] | None, option(SPEC_HELP)]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")]
 Figures = Annotated[Path | None, option("A folder to write each figure to, as an SVG file too.")]
@@ -79,9 +63,7 @@ Figures = Annotated[Path | None, option("A folder to write each figure to, as an
 @app.command("list")
 def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
     """List what there is to run, plug-ins included."""
-    from benchmarks import commands
-
-    commands.list_(kind.value)
+    commands.list_(kind)
 
 
 Profile = Annotated[
@@ -169,7 +151,6 @@ def run(
 
     Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
     """
-    from benchmarks import commands
     from benchmarks.runner.plan import Choices
 
     choices = Choices(
@@ -222,7 +203,6 @@ def fit(
 
     Try: mixturebench fit measurements.csv --column seconds --components 1..3
     """
-    from benchmarks import commands
     from benchmarks.fit.options import Options, component_counts
 
     options = Options(family, component_counts(components), tuple(fitter or ()), restarts, seed)
@@ -232,16 +212,12 @@ def fit(
 @app.command()
 def status(folder: RunFolder) -> None:
     """Show what a run has done, what is left, what failed and why."""
-    from benchmarks import commands
-
     commands.status(folder)
 
 
 @app.command()
 def score(folder: RunFolder) -> None:
     """Score a run again by today's references, and print its table."""
-    from benchmarks import commands
-
     commands.score(folder)
 
 
@@ -263,8 +239,6 @@ def reference(
     With --data-sets, print the mean information error of the references over many data sets: 1
     where the optima attain the Cramér-Rao bound, which checks the measure itself.
     """
-    from benchmarks import commands
-
     commands.reference(scenario, components, data_sets, seed)
 
 
@@ -284,8 +258,6 @@ def report(
     figures: Figures = None,
 ) -> None:
     """Write the page of a run: one HTML file that needs nothing beside it."""
-    from benchmarks import commands
-
     commands.report(folder, out, figures, form)
 
 
@@ -297,9 +269,9 @@ def compare(
         float, option("The probability of a false alarm, over all metrics together.")
     ] = ALPHA,
     form: Annotated[
-        ComparisonFormat,
+        Literal["text", "markdown", "json"],
         option("Markdown is for a pull request, JSON for machines.", "--format"),
-    ] = ComparisonFormat.text,
+    ] = "text",
     json: Annotated[bool, option("The same as --format json.", "--json")] = False,
     out: Annotated[Path | None, option("A file to write it to, in place of the terminal.")] = None,
 ) -> None:
@@ -309,9 +281,7 @@ def compare(
     the size that the comparison must detect), 1 regressed, 3 inconclusive (it says what would
     settle it), 4 measured nothing, 2 for runs that can't be compared.
     """
-    from benchmarks import commands
-
-    commands.compare(base, new, alpha, "json" if json else form.value, out)
+    commands.compare(base, new, alpha, "json" if json else form, out)
 
 
 @app.command()
@@ -322,16 +292,12 @@ def baseline(
     ),
 ) -> None:
     """Keep a run's facts, small enough to commit, as the base of later comparisons."""
-    from benchmarks import commands
-
     commands.baseline(folder, out)
 
 
 @app.command()
 def check(fitter: Annotated[str, typer.Argument(metavar="FITTER", help=SPEC_HELP)]) -> None:
     """Test that a fitter, yours or the project's, meets the contract; exit 1 if it does not."""
-    from benchmarks import commands
-
     commands.check(fitter)
 
 

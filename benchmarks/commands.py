@@ -1,4 +1,4 @@
-"""The commands: one function each, which prints and writes what the command promises."""
+"""The commands of ``mixturebench``: each function prints and writes the results of one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.files import write_text
+from benchmarks import console
+from benchmarks.files import replace_file, write_text
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from benchmarks.fit.answer import Answer
     from benchmarks.fit.options import Options
     from benchmarks.runner.plan import Choices, Plan
     from benchmarks.runner.session import Backend
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 def list_(kind: str) -> None:
     """Print all scenarios, fitters, families or starts."""
-    from benchmarks import console
     from benchmarks.report import inventory
 
     console.show_frame(getattr(inventory, kind)().replace("`|\\*", "", regex=True))
@@ -75,18 +72,25 @@ def run(
     from benchmarks.report.formats.base import formats
     from benchmarks.report.page import Page
 
-    scored = _scored(out)
-    _write_parquet(scored.trials, out / "trials.parquet")
-    _print_scores(scored)
+    scored = score(out)
     page = write_text(out / "report.html", formats()["html"].render(Page(scored)), "--out")
     print(f"\nReport: {page}")
 
 
-def score(folder: Path) -> None:
-    """Score a run again, print its table, and replace its Parquet file."""
-    scored = _scored(folder)
-    _write_parquet(scored.trials, folder / "trials.parquet")
-    _print_scores(scored)
+def score(folder: Path) -> ScoredRun:
+    """Score a run, write its scores to ``trials.parquet``, and print its tables and notes."""
+    from io import BytesIO
+
+    scored, path, content = _scored(folder), folder / "trials.parquet", BytesIO()
+    scored.trials.to_parquet(content, index=False)
+    try:
+        replace_file(path, content.getvalue())
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror}; make room for it") from error
+    console.show_comparison(scored.trials)
+    for note in scored.notes:
+        print(f"Note: {note}.")
+    return scored
 
 
 def fit(
@@ -99,11 +103,12 @@ def fit(
     figures: Path | None,
 ) -> None:
     """Fit a mixture to a column of a file, print the answer, and write its page."""
+    from pydantic_core import to_json
+
     from benchmarks.fit import page
     from benchmarks.fit.figures import density_figure, quantile_figure
     from benchmarks.fit.find import find_mixture
     from benchmarks.fit.warnings import warnings
-    from benchmarks.report.strict_json import to_json
     from benchmarks.runner.progress import say
     from scenarios.data_files import STANDARD_INPUT, read
 
@@ -114,10 +119,10 @@ def fit(
         say("")
     sentences = warnings(answer)
     if as_json:
-        print(to_json(answer.content(sentences)))
+        print(to_json(answer.content(sentences), indent=1, inf_nan_mode="null").decode())
         path = out
     else:
-        _print_answer(answer, sentences)
+        console.show_answer(answer, sentences)
         path = out or Path(f"{'data' if source == STANDARD_INPUT else Path(source).stem}.fit.html")
     if path is None and figures is None:
         return
@@ -133,7 +138,6 @@ def fit(
 
 def status(folder: Path) -> None:
     """Print what a run has done, what is left, what failed and why."""
-    from benchmarks import console
     from benchmarks.runner.run_status import status_of
     from benchmarks.runner.session import resume_command
 
@@ -167,7 +171,6 @@ def report(folder: Path, out: Path | None, figures: Path | None, form: str) -> N
 
 def reference(name: str, components: int | None, data_sets: int, seed: int) -> None:
     """Print the reference of data set 0, or the information errors of many data sets."""
-    from benchmarks import console
     from benchmarks.reference.search import cache_folder, find_reference
     from benchmarks.runner.datasets import draw_sample
     from benchmarks.scoring.truth_errors import information_errors
@@ -242,39 +245,18 @@ def check(spec: str) -> None:
 
 
 def _run_against(plan: Plan, out: Path, ref: str, report: bool) -> None:
-    """Run both sides, interleaved, into ``base`` and ``new`` below ``out``, and compare them.
-
-    Without ``report`` it ends with the runs.
-    """
+    """Run both sides, interleaved, into ``out/base`` and ``out/new``; compare if ``report``."""
     from benchmarks.compare import ALPHA
     from benchmarks.compare.against import run_interleaved
     from benchmarks.runner.execution import terminable
-    from benchmarks.runner.progress import ProgressBar
+    from benchmarks.runner.progress import progress_bar
 
     print(f"2 × {plan.size()} trials into {out}", file=sys.stderr)
     with terminable():
-        base, new = run_interleaved(plan, out, ref, ProgressBar)
+        base, new = run_interleaved(plan, out, ref, progress_bar)
     print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
-    if not report:
-        return
-    compare(base, new, ALPHA, "text", None)
-
-
-def _print_answer(answer: Answer, warnings: list[str]) -> None:
-    from benchmarks import console
-    from benchmarks.fit import page
-    from benchmarks.fit.summary_text import headline
-
-    print(headline(answer))
-    tables = [page.estimate_table(answer), page.posterior_table(answer)]
-    if len(answer.candidates) > 1:
-        tables.append(page.candidate_table(answer))
-    for table in tables:
-        if table is not None:
-            console.show_table(table)
-    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
-    for sentence in [*answer.untried, *left_out, *(f"Warning: {each}" for each in warnings)]:
-        print(f"{sentence}.")
+    if report:
+        compare(base, new, ALPHA, "text", None)
 
 
 def _scored(folder: Path) -> ScoredRun:
@@ -286,27 +268,3 @@ def _scored(folder: Path) -> ScoredRun:
     if scored.trials.empty:
         raise UserError(f"the run in {folder} has no trials yet: there is nothing to score")
     return scored
-
-
-def _print_scores(scored: ScoredRun) -> None:
-    """Print the comparison and the warnings."""
-    from benchmarks import console
-    from benchmarks.report.warnings import warnings
-
-    console.show_comparison(scored.trials)
-    for warning in warnings(scored):
-        print(f"Note: {warning}.")
-
-
-def _write_parquet(trials: pd.DataFrame, path: Path) -> None:
-    """Write a data frame whole, or not at all."""
-    from io import BytesIO
-
-    from benchmarks.files import replace_file
-
-    content = BytesIO()
-    trials.to_parquet(content, index=False)
-    try:
-        replace_file(path, content.getvalue())
-    except OSError as error:
-        raise UserError(f"{path} can't be written: {error.strerror}; make room for it") from error

@@ -1,34 +1,34 @@
-"""Tables and texts on the terminal."""
+"""What the commands print: tables and texts on standard output."""
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.report.tables import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.fit.answer import Answer
     from benchmarks.reference.certificate import Reference
-    from benchmarks.report.tables import Table as Cells
     from benchmarks.runner.run_status import RunStatus
 
+STATUS_COLUMNS = (
+    Column("fitter", "fitter", left=True),
+    Column("cells", "cells", "{cells_done}/{cells}".format_map),
+    Column("trials", "trials", "{trials_done}/{trials}".format_map),
+    Column("failures", "failures", left=True),
+)
 
-def show_status(status: RunStatus, folder: object, resume: str) -> None:
+
+def show_status(status: RunStatus, folder: Path, resume: str) -> None:
     """Print the status of a run: a table, the causes of failure, and the time spent."""
     done = f"{status.trials_done} of {status.trials} trials"
     print(f"{folder}: {status.state}, {done}, begun {status.begun}")
-    table = _table("")
-    for heading in ("fitter", "cells", "trials", "failures"):
-        table.add_column(heading, justify="left" if heading in ("fitter", "failures") else "right")
-    for row in status.fitters.itertuples():
-        cells, trials = f"{row.cells_done}/{row.cells}", f"{row.trials_done}/{row.trials}"
-        table.add_row(row.fitter, cells, trials, row.failures)
-    _console().print(table, highlight=False)
-    for row in status.reasons[:20].itertuples(index=False):
-        count, fitter, scenario, outcome, message = row
+    print(Table.of("", STATUS_COLUMNS, status.fitters).text())
+    for count, fitter, scenario, outcome, message in status.reasons[:20].itertuples(index=False):
         print(f"{count} × {fitter} on {scenario}: {outcome}: {message}")
     if len(status.reasons) > 20:
         print(f"and {len(status.reasons) - 20} other reasons: see the messages in trials.jsonl")
@@ -47,34 +47,29 @@ def show_status(status: RunStatus, folder: object, resume: str) -> None:
 def show_comparison(trials: pd.DataFrame) -> None:
     """Print the comparison on each scenario, and over all of them if there are several."""
     from benchmarks.report.columns import COMPARISON, OVERALL
-    from benchmarks.report.tables import Table as Cells
     from benchmarks.scoring.summary import KEYS, summarise
 
     for scenario, rows in summarise(trials).groupby("scenario", sort=False):
-        show_table(Cells.of(str(scenario), COMPARISON, rows))
+        print("\n" + Table.of(str(scenario), COMPARISON, rows).text())
     if trials["scenario"].nunique() > 1:
-        show_table(Cells.of("all scenarios together", OVERALL, summarise(trials, KEYS[1:])))
+        overall = summarise(trials, KEYS[1:])
+        print("\n" + Table.of("all scenarios together", OVERALL, overall).text())
 
 
-def show_table(cells: Cells) -> None:
-    """Print a table under its label."""
-    table = _table(f"\n{cells.label}")
-    for column in cells.columns:
-        table.add_column(
-            column.heading, justify="left" if column.left else "right", no_wrap=not column.fold
-        )
-    for row in cells.cells:
-        table.add_row(*row)
-    _console().print(table, highlight=False, markup=False)
+def show_answer(answer: Answer, warnings: list[str]) -> None:
+    """Print a fit to a user's data: the estimate, the candidates, and the warnings."""
+    from benchmarks.fit import page
 
-
-def _console() -> Console:
-    """Standard output, wide where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
-
-
-def _table(title: str) -> Table:
-    return Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    print(page.headline(answer))
+    tables = [page.estimate_table(answer), page.posterior_table(answer)]
+    if len(answer.candidates) > 1:
+        tables.append(page.candidate_table(answer))
+    for table in tables:
+        if table is not None:
+            print("\n" + table.text())
+    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
+    for sentence in [*answer.untried, *left_out, *(f"Warning: {each}" for each in warnings)]:
+        print(f"{sentence}.")
 
 
 def show_reference(name: str, n: int, found: Reference) -> None:
@@ -90,14 +85,15 @@ def show_reference(name: str, n: int, found: Reference) -> None:
     print(f"  log likelihood {found.log_likelihood:.6f}, NLL {-found.log_likelihood / n:.10f}")
     if found.fewer_components:
         print(f"  no admissible optimum with {found.components} components is better than this")
-    print("certificate")
-    print(f"  still to be gained, by the quadratic model: {found.predicted_gain:.1e} nats")
-    print(
-        f"  smallest eigenvalue of the mean observed information: {found.smallest_eigenvalue:.3g}"
-    )
-    print(f"  found by: {found.method}")
     unseen = "" if found.unseen is None else f"; about {found.unseen:.1f} more are still unseen"
-    print(f"  {found.searches} searches met {len(found.optima)} distinct optima{unseen}")
+    print(
+        "certificate",
+        f"still to be gained, by the quadratic model: {found.predicted_gain:.1e} nats",
+        f"smallest eigenvalue of the mean observed information: {found.smallest_eigenvalue:.3g}",
+        f"found by: {found.method}",
+        f"{found.searches} searches met {len(found.optima)} distinct optima{unseen}",
+        sep="\n  ",
+    )
     if found.directional is not None:
         print(
             f"  sup D = {found.directional:.4g}: no mixture of any number of components gains "
@@ -113,9 +109,5 @@ def show_reference(name: str, n: int, found: Reference) -> None:
 
 def show_frame(frame: pd.DataFrame) -> None:
     """Print a data frame of strings; long cells take several lines."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame.columns:
-        table.add_column(str(name), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*row)
-    Console().print(table, markup=False)
+    columns = [Column(str(name), str(name), left=True, fold=True) for name in frame]
+    print(Table.of("", columns, frame).text(get_terminal_size().columns))

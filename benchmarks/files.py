@@ -9,14 +9,13 @@ from pathlib import Path
 from scenarios.errors import UserError
 
 PART = ".part"
-"""How the name of a file ends that is still being written."""
+"""The suffix of a file that is being written."""
 
 
 def replace_file(path: Path, content: bytes, unique: bool = False) -> None:
-    """Write beside ``path`` and move into place, so that no half-written file is ever found.
+    """Write a new file beside ``path`` and move it there, so that readers find a whole file.
 
-    ``unique`` gives the file beside a name of its own, for a ``path`` that several processes may
-    write at once.
+    ``unique`` gives the new file a name of its own, so that several processes may write at once.
     """
     label = f".{secrets.token_hex(8)}" if unique else ""
     beside = path.with_name(f"{path.name}{label}{PART}")
@@ -32,7 +31,7 @@ def replace_file(path: Path, content: bytes, unique: bool = False) -> None:
 
 
 def write_text(path: Path, text: str, option: str) -> Path:
-    """Write a file that a user asked for by ``option``; ``UserError`` if it can't be."""
+    """Write the file that a user named by ``option``; ``UserError`` if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -15,19 +15,13 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.under_test import (
-    FITTERS,
-    SEED,
-    START,
-    commit_skip_reason,
-    described,
-    point_skip_reason,
-)
+from benchmarks.under_test import FITTERS, SEED, START, commit_skip_reason, point_skip_reason
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = ("overlapping", "unequal", "nested")
@@ -46,6 +40,49 @@ Scored = dict[Pair, list[Row] | str]
 FIGURES = ("status", "excess", "information_error", "passes", "start_passes")
 
 
+def failures_per_100(rows: list[Row]) -> float:
+    """Fits of 100 that did not converge, for any reason, in [1, 100]."""
+    failed = sum(row["status"] != "converged" for row in rows)
+    return _clipped(MIN_FAILURES, 100.0 * failed / len(rows))
+
+
+def excess(rows: list[Row]) -> float:
+    """Median excess over the reference, in [0.001, WORST]; a fit without one counts as WORST."""
+    return median(_clipped(MIN_EXCESS, row["excess"]) for row in rows)
+
+
+def information_error(rows: list[Row]) -> float:
+    """Median squared error in the Fisher metric per parameter, in [0.01, WORST]."""
+    return median(_clipped(MIN_ERROR, row["information_error"]) for row in rows)
+
+
+def passes(rows: list[Row]) -> float:
+    """Expected passes to one success, in [1, WORST]: those of all fits and starts ÷ successes.
+
+    The passes of a single fit would favour a fitter that stops early.
+    """
+    converged = sum(row["status"] == "converged" for row in rows)
+    counts = [max(row[name], 0.0) for row in rows for name in ("passes", "start_passes")]
+    # A fit that never ran has no count and took no pass.
+    total = sum(count for count in counts if not math.isnan(count))
+    return _clipped(MIN_PASSES, total / converged if converged else WORST)
+
+
+def _clipped(minimum: float, figure: float) -> float:
+    """``figure`` clipped to [minimum, WORST]; NaN becomes WORST."""
+    return WORST if math.isnan(figure) else float(min(max(figure, minimum), WORST))
+
+
+def tracked(figure: Callable[[list[Row]], float], unit: str) -> Callable[..., float]:
+    """A method of ``Quality`` that asv tracks: ``figure`` of the point's rows."""
+
+    def track(self: Quality, scored: Scored, fitter: str, scenario_name: str) -> float:
+        return figure(self.rows)
+
+    vars(track).update(unit=unit, version="1")
+    return track
+
+
 class Quality:
     """The same starts on the same data sets for every commit, from quantile starts."""
 
@@ -53,7 +90,6 @@ class Quality:
     param_names = ("fitter", "scenario")
     timeout = 120
 
-    @described(timeout=1800)
     def setup_cache(self) -> Scored:
         """Measure the whole grid once, and score it.
 
@@ -71,6 +107,8 @@ class Quality:
             for pair, result in measured.items()
         }
 
+    vars(setup_cache)["timeout"] = 1800
+
     def setup(self, scored: Scored, fitter: str, scenario_name: str) -> None:
         """Take the rows of this point, or skip it with the reason why there are none."""
         rows = scored[fitter, scenario_name]
@@ -78,62 +116,14 @@ class Quality:
             raise NotImplementedError(rows)
         self.rows = rows
 
-    @described(unit="of 100 fits", version="1")
-    def track_failures_per_100(self, scored: Scored, fitter: str, scenario_name: str) -> float:
-        """Fits of 100 that did not converge, for any reason; at least 1."""
-        return failures_per_100(self.rows)
-
-    @described(unit="excess", version="1")
-    def track_excess(self, scored: Scored, fitter: str, scenario_name: str) -> float:
-        """Median of 2 (log likelihood below the reference) / parameters; at least 0.001."""
-        return excess(self.rows)
-
-    @described(unit="of the Cramér-Rao bound", version="1")
-    def track_information_error(self, scored: Scored, fitter: str, scenario_name: str) -> float:
-        """Median squared error in the Fisher metric, per parameter; at least 0.01."""
-        return information_error(self.rows)
-
-    @described(unit="passes", version="1")
-    def track_passes(self, scored: Scored, fitter: str, scenario_name: str) -> float:
-        """Expected passes to one success; at least 1."""
-        return passes(self.rows)
-
-
-def failures_per_100(rows: list[Row]) -> float:
-    """How many of 100 fits did not converge, in [1, 100]."""
-    failed = sum(row["status"] != "converged" for row in rows)
-    return _clipped(MIN_FAILURES, 100.0 * failed / len(rows))
-
-
-def excess(rows: list[Row]) -> float:
-    """Median excess, in [0.001, WORST]; a fit without one counts as WORST."""
-    return median(_clipped(MIN_EXCESS, row["excess"]) for row in rows)
-
-
-def information_error(rows: list[Row]) -> float:
-    """Median squared error in the Fisher metric per parameter, in [0.01, WORST]."""
-    return median(_clipped(MIN_ERROR, row["information_error"]) for row in rows)
-
-
-def passes(rows: list[Row]) -> float:
-    """Passes of all fits, failures and starts too, over the fits that converged, in [1, WORST].
-
-    The passes of a single fit would favour a fitter that stops early.
-    """
-    converged = sum(row["status"] == "converged" for row in rows)
-    counts = [max(row[name], 0.0) for row in rows for name in ("passes", "start_passes")]
-    # A fit that never ran has no count and took no pass.
-    total = sum(count for count in counts if not math.isnan(count))
-    return _clipped(MIN_PASSES, total / converged if converged else WORST)
-
-
-def _clipped(minimum: float, figure: float) -> float:
-    """``figure`` clipped to [minimum, WORST]; NaN becomes WORST."""
-    return WORST if math.isnan(figure) else float(min(max(figure, minimum), WORST))
+    track_failures_per_100 = tracked(failures_per_100, "of 100 fits")
+    track_excess = tracked(excess, "excess")
+    track_information_error = tracked(information_error, "of the Cramér-Rao bound")
+    track_passes = tracked(passes, "passes")
 
 
 def measure_pair(fitter: str, scenario_name: str) -> list[Record] | str:
-    """The records of one pair by the commit's code, or why it has none."""
+    """The records of one (fitter, scenario) by the commit's code, or why it has none."""
     from benchmarks.runner.datasets import draw_sample
     from benchmarks.runner.plan import Cell
     from benchmarks.runner.trial import CellRunner
@@ -143,7 +133,7 @@ def measure_pair(fitter: str, scenario_name: str) -> list[Record] | str:
     reason = point_skip_reason(fitter, scenario_name)
     if reason:
         return reason
-    # In this process: a run's workers find the working tree's packages before the commit's.
+    # In this process, since a run's workers would import the working tree's packages.
     data_sets, restarts = GRID[fitter]
     trials = tuple((START, restart) for restart in range(restarts))
     records: list[Record] = []
@@ -155,7 +145,7 @@ def measure_pair(fitter: str, scenario_name: str) -> list[Record] | str:
             runner.prepare(prepared)
             prepared = runner.prepared
             for trial in trials:  # one by one, since a batch shares its time
-                records += runner.trials([trial])
+                records += runner.run([trial])
     except UserError as error:
         return f"not in this commit: {error}"
     return records
@@ -177,7 +167,7 @@ def score_in_working_tree(records: list[Record]) -> Scored:
 def score(records: list[Record]) -> list[tuple[str, str, Any]]:
     """(fitter, scenario, rows) of each pair; in place of rows, why they can't be scored."""
     from benchmarks.scoring.data_set import DataSet
-    from benchmarks.scoring.score import reference_for, score_data_set
+    from benchmarks.scoring.score import score_data_set
     from scenarios.data_summary import same_data, summarise_data
     from scenarios.scenario import load
 
@@ -190,7 +180,7 @@ def score(records: list[Record]) -> list[tuple[str, str, Any]]:
         if not all(same_data(summary, record["data"]) for record in group):
             skipped[name] = f"this commit draws other data of {name!r}: skipped"
             continue
-        rows, _ = score_data_set(group, data_set, reference_for(data_set))
+        rows, _ = score_data_set(group, data_set, data_set.reference)
         for row in rows:
             figures = {figure: row[figure] for figure in FIGURES}
             scored.setdefault((row["fitter"], name), []).append(figures)

@@ -1,15 +1,14 @@
 """The commit under test, and the data, starts and fitters that the asv suites give it.
 
 asv takes ``benchmarks`` from the working tree, and ``scenarios`` and ``fitters`` from the wheel
-of the commit under test. That may have another contract: so the suites import nothing that
-needs these two at module level, and the functions here check the contract first.
+of the commit under test, which may have another contract. So the suites import both inside
+functions, after a check of the contract.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from benchmarks.runner import CONTRACT
 
@@ -25,24 +24,11 @@ SLOWEST, SLOWEST_SCENARIO = "mcmc", "unequal"
 START = "quantile"
 SEED = 0
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def described(**attributes: Any) -> Callable[[Function], Function]:
-    """Set what asv reads from a function: ``unit``, ``version``, ``timeout``."""
-
-    def decorate(function: Function) -> Function:
-        vars(function).update(attributes)
-        return function
-
-    return decorate
-
 
 def commit_skip_reason(*modules: str) -> str:
     """Why this commit can't be measured; empty if it can.
 
-    Its contract may be another, or an older commit may lack what ``modules``, modules of the
-    runner by name, import from it.
+    It may have another contract, or lack a name that ``modules`` of the runner import from it.
     """
     import fitters
 

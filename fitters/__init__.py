@@ -1,4 +1,4 @@
-"""How it is fitted: interchangeable fitters behind one contract, and where they start."""
+"""Interchangeable fitters behind one contract, and the start policies."""
 
 CONTRACT = 2
 """The version of the contract in ``fitters.base``; runs of different contracts don't compare."""

@@ -41,7 +41,7 @@ class Fit:
 
     mixture: Mixture
     claimed: bool | None
-    """Whether the fitter says that it has converged; None: it does not say."""
+    """Whether the fitter claims convergence; None: it claims nothing."""
     iterations: int
     passes: Mapping[str, float]
     """Passes over the data by kernel, such as ``{"expectation": 12.0}``."""

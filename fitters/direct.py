@@ -1,14 +1,8 @@
-"""Direct maximum likelihood with scipy's general-purpose minimisers.
-
-The mean negative log likelihood is an ordinary smooth function of unconstrained coordinates, so
-any minimiser applies. scipy chooses the steps; the sample's kernels supply value, gradient and,
-for an exponential family, the exact Hessian.
-"""
+"""Direct maximum likelihood with scipy's general-purpose minimisers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from scenarios.families import ExponentialFamily
 
 USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 
@@ -50,54 +45,47 @@ class Direct(Fitter):
         return None
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import scipy's optimisers; the statistics are in the sample."""
+        """Import scipy's optimisers, which no fit's time then includes."""
         import scipy.optimize  # noqa: F401
 
-        auto = "trust-exact" if model.exponential else "L-BFGS-B"
-        return _PreparedDirect(self, auto if self.method == "auto" else self.method, sample)
+        return super().prepare(sample, model)
 
-
-@plain_dataclass(frozen=True)
-class _PreparedDirect(Prepared):
-    settings: Direct
-    method: str
-    sample: Sample
-
-    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+    def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
+        """Minimise from the coordinates of ``start``."""
         from scipy.optimize import minimize
 
+        auto = "trust-exact" if isinstance(sample.family, ExponentialFamily) else "L-BFGS-B"
+        method = auto if self.method == "auto" else self.method
         observe(lambda: start.mixture)
-        before = dict(self.sample.passes)
-        objective = _Objective(self.sample, start.mixture, self.method in USES_HESSIAN)
+        before = dict(sample.passes)
+        objective = _Objective(sample, start.mixture, method in USES_HESSIAN)
 
         def callback(coordinates: Array) -> None:
             observe(lambda: objective.mixture(coordinates))
 
         result = minimize(
             lambda point: objective(point)[0],
-            start.mixture.within(self.sample.family).coordinates(),
-            method=self.method,
+            start.mixture.within(sample.family).coordinates(),
+            method=method,
             jac=lambda point: objective(point)[1],
-            hess=(lambda point: objective(point)[2]) if self.method in USES_HESSIAN else None,
+            hess=(lambda point: objective(point)[2]) if method in USES_HESSIAN else None,
             callback=callback,
-            options=self._options(),
+            options=self._options(method),
         )
         return Fit(
             objective.mixture(result.x),
             bool(result.success),
             int(result.nit),
-            self.sample.passes_since(before),
+            sample.passes_since(before),
             str(result.message),
         )
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, method: str) -> dict[str, Any]:
         """The settings under the names that scipy's method has for them."""
-        tolerance, limit = self.settings.tolerance, self.settings.max_iterations
-        if self.method == "L-BFGS-B":
+        tolerance, limit = self.tolerance, self.max_iterations
+        if method == "L-BFGS-B":
             return {"gtol": tolerance, "ftol": 1e-15, "maxiter": limit, "maxfun": limit}
-        if self.method == "Newton-CG":
-            return {"xtol": tolerance, "maxiter": limit}
-        return {"gtol": tolerance, "maxiter": limit}
+        return {"xtol" if method == "Newton-CG" else "gtol": tolerance, "maxiter": limit}
 
 
 class _Objective:

@@ -1,11 +1,4 @@
-"""Expectation–maximisation, plain, accelerated, or finished by Newton steps.
-
-EM alternates responsibilities (E-step) and weighted maximum likelihood (M-step, exact for an
-exponential family), and never loses likelihood. SQUAREM extrapolates along two EM steps and
-keeps the result only if the likelihood does not fall. The hybrid (``newton=true``) replaces the
-extrapolation by a Newton step where EM is slow. All variants stop by one rule: a quadratic model
-with the exact Hessian predicts that less than ``tolerance`` nats are left.
-"""
+"""Expectation–maximisation: plain, accelerated by SQUAREM, or finished by Newton steps."""
 
 from __future__ import annotations
 
@@ -42,8 +35,8 @@ class EM(Fitter):
     & Roland (2008, *Scand. J. Statist.* 35:335); it is kept only if the likelihood does not
     fall. ``newton=true`` takes Newton steps with the exact Hessian in its place after 30
     E-steps (much as Aitkin & Aitkin 1996, *Stat. Comput.* 6:127). Stops when a quadratic model
-    with the exact Hessian predicts that less than ``tolerance`` nats are left: a small step
-    alone says nothing of what is left.
+    with the exact Hessian predicts that less than ``tolerance`` nats are left: a step can be
+    small because EM is slow.
     """
 
     name = "em"
@@ -212,7 +205,7 @@ class _Restarts:
     def _check_convergence(self, path: _EMPath, by_newton: Mask) -> tuple[Array, Array]:
         """Gains predicted by quadratic models (b,), and their Newton points (b, p).
 
-        A check costs a Hessian: it is made where EM's own steps promise less than the tolerance,
+        A check costs a Hessian: it is made where the EM steps predict less than the tolerance,
         where they stalled, and where the Newton point is needed. Elsewhere the gain is infinite.
         """
         index, remaining = path.index, path.remaining

@@ -1,9 +1,4 @@
-"""Stochastic gradient descent with PyTorch Lightning.
-
-The general method: it needs a density that torch can differentiate and nothing else, so it fits
-any family. Adam moves unconstrained parameters along the gradient of the mean negative log
-likelihood, one step a batch of observations, until the loss of recent epochs no longer falls.
-"""
+"""Stochastic gradient descent with PyTorch Lightning, for any density that torch can evaluate."""
 
 from __future__ import annotations
 

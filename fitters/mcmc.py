@@ -1,9 +1,4 @@
-"""Markov chain Monte Carlo with PyMC.
-
-Samples the posterior of the mixture with the no-U-turn sampler, one chain from each of several
-starts, and returns the posterior mean. The likelihood is the same in every order of the
-components, so chains may exchange labels: draws are relabelled before they are averaged.
-"""
+"""Markov chain Monte Carlo with PyMC: the posterior mean, and the posterior itself."""
 
 from __future__ import annotations
 
@@ -31,9 +26,9 @@ MAX_R_HAT = 1.01
 class MCMC(Fitter):
     """The no-U-turn sampler (Hoffman & Gelman 2014, *JMLR* 15:1593) on the unordered mixture.
 
-    Labels are free while sampling, since any order constraint (on means, say) distorts
-    mixtures whose components agree in it. Draws are then relabelled (Stephens 2000, *JRSS B*
-    62:795) and averaged.
+    Each chain has its own start. Labels are free while sampling, since any order constraint (on
+    means, say) distorts mixtures whose components agree in it. Draws are then relabelled
+    (Stephens 2000, *JRSS B* 62:795) and averaged.
 
     Priors: weights Dirichlet; positive parameters lognormal around the geometric mean of the
     estimates from K equal bins of the sorted data; locations normal around the sample's mean.
@@ -108,11 +103,10 @@ class _PreparedMCMC(Prepared):
         siblings = [start.sibling(self.sample, j) for j in range(1, self.settings.chains)]
         starts = [start.mixture, *siblings]
         seeds = np.random.SeedSequence(seed).generate_state(len(starts))
-        sample_chain = self._chain_nutpie if self.sampler == "nutpie" else self._chain_pymc
         with quiet():
             import arviz as az
 
-            chains = [sample_chain(s, int(k)) for s, k in zip(starts, seeds, strict=True)]
+            chains = [self._chain(s, int(k)) for s, k in zip(starts, seeds, strict=True)]
             posterior = az.concat(chains, dim="chain") if len(chains) > 1 else chains[0]
         draws = self._relabel(posterior)
         mean = draws.mean(axis=(0, 1))  # (K, 1 + d)
@@ -165,22 +159,17 @@ class _PreparedMCMC(Prepared):
         largest = max(float(r_hat.max()) for r_hat in r_hats)
         return largest <= MAX_R_HAT, f"largest R-hat {largest:.3f}"
 
-    @property
-    def _length(self) -> dict[str, int]:
-        settings = self.settings
-        return {"draws": settings.draws, "tune": settings.tune, "chains": 1, "cores": 1}
+    def _chain(self, start: Mixture, seed: int) -> Any:
+        """Sample one chain: nutpie takes one initial point for all chains of a run."""
+        length = {"draws": self.settings.draws, "tune": self.settings.tune, "chains": 1, "cores": 1}
+        if self.sampler == "nutpie":
+            import nutpie
 
-    def _chain_nutpie(self, start: Mixture, seed: int) -> Any:
-        import nutpie
-
-        point = unconstrained(start)
-        # nutpie takes one initial point for all chains, so each chain is a run of its own.
-        compiled = replace(self.compiled, initial_point_func=lambda _seed: point)
-        return nutpie.sample(
-            compiled, seed=seed, save_warmup=True, progress_bar=False, **self._length
-        )
-
-    def _chain_pymc(self, start: Mixture, seed: int) -> Any:
+            point = unconstrained(start)
+            compiled = replace(self.compiled, initial_point_func=lambda _seed: point)
+            return nutpie.sample(
+                compiled, seed=seed, save_warmup=True, progress_bar=False, **length
+            )
         import pymc as pm
 
         with self.graph:
@@ -192,5 +181,5 @@ class _PreparedMCMC(Prepared):
                 quiet=True,
                 discard_tuned_samples=False,
                 compute_convergence_checks=False,
-                **self._length,
+                **length,
             )

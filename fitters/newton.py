@@ -1,9 +1,4 @@
-"""Newton's method with the exact Hessian, for many restarts at once.
-
-Each step maximises a quadratic model of the log likelihood within a trust region. On a sketch
-(``bins``) a step costs microseconds, and restarts run as a batch; the maximum on the sketch is
-then polished by Newton steps on all the data, of which one is usually enough.
-"""
+"""Newton's method with the exact Hessian, for many restarts at once."""
 
 from __future__ import annotations
 
@@ -29,8 +24,7 @@ POLISHED = 1e-6
 """Nats predicted to be left below which polishing ends with the step just computed."""
 MAX_POLISH_STEPS = 10
 FINE_BINS = 1 << 13
-"""Rows of the sketch between a coarse one and all the data: its maximum is so near to the data's
-that one step on all the data is left, where a coarse sketch needs two."""
+"""Rows of the sketch between a coarse one and all the data: it saves a step on all the data."""
 
 
 @dataclass(frozen=True)

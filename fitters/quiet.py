@@ -1,4 +1,4 @@
-"""Silence for libraries that log advice and warn: scores say what a fit is worth."""
+"""Silence for libraries that warn and log."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ def quiet() -> Iterator[None]:
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logging.disable(previous)

@@ -1,9 +1,4 @@
-"""Steps of Newton's method within a trust region, for a batch of quadratic models at once.
-
-Both kinds of step use the eigenvalues of the Hessian. ``safeguarded_steps`` goes to the model's
-maximum, reflects directions of the wrong curvature, and cuts the step at a radius.
-``trust_region_steps`` solves the trust region's problem exactly.
-"""
+"""Steps of Newton's method for a batch of quadratic models, by the eigenvalues of Hessians."""
 
 from __future__ import annotations
 

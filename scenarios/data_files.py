@@ -1,4 +1,4 @@
-"""The one reader of data: a column of numbers from csv, tsv, parquet, npy or standard input.
+"""Reading a column of numbers from csv, tsv, parquet, npy or standard input.
 
 No value is left out silently: cells that hold no finite number are counted and named.
 """
@@ -37,7 +37,7 @@ BUFFER = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Observations ``x`` (n,), and where they came from."""
+    """Observations ``x`` (n,), and their source."""
 
     name: str
     column: str
@@ -87,16 +87,16 @@ class _Column:
         where = f"column {self.name!r} of {self.source}" if self.name else self.source
         raise UserError(
             f"{where} is not all numbers: of {x.size:,} values {places.size:,} can't be fitted, "
-            f"{reasons} ({', '.join(examples)}); mend them, or leave them out (fit --drop-missing)"
+            f"{reasons} ({', '.join(examples)}); correct them, or drop them (fit --drop-missing)"
         )
 
 
 def read(source: str, column: str | None = None, drop_missing: bool = False) -> Data:
     """The numbers of ``column`` in a .csv, .tsv, .parquet, .npy or text file, or "-" for stdin.
 
-    By default the only column with numbers. A .npy file of float64 is mapped. Cells that are
-    empty, no numbers or not finite are an error that counts and names them, unless they are to
-    be dropped. Raises ``UserError`` for whatever is wrong with the source.
+    The default is the only column with numbers. A .npy file of float64 is mapped. Raises
+    ``UserError`` for an unusable source, and, unless ``drop_missing``, for cells that are empty,
+    no numbers or not finite, which it counts and names.
     """
     return _read(source, column).data(drop_missing)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,32 +12,15 @@ from numpy.typing import NDArray
 from scenarios.families import Family
 from scenarios.families.base import Array
 
-
-def coordinates_of(family: Family, weights: Array, parameters: Array) -> Array:
-    """Weights (..., K), parameters (..., K, d) → coordinates (..., p)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.log(weights[..., :-1]) - np.log(weights[..., -1:])
-    free = family.free(parameters)
-    return np.concatenate(
-        [odds, free.reshape(*odds.shape[:-1], weights.shape[-1] * parameters.shape[-1])], axis=-1
-    )
-
-
-def from_coordinates(family: Family, components: int, coordinates: Array) -> tuple[Array, Array]:
-    """The inverse of ``coordinates_of``: (weights, parameters)."""
-    leading = coordinates.shape[:-1]
-    odds = np.concatenate([coordinates[..., : components - 1], np.zeros((*leading, 1))], axis=-1)
-    weights = np.exp(odds - odds.max(axis=-1, keepdims=True))
-    free = coordinates[..., components - 1 :].reshape(*leading, components, len(family.parameters))
-    return weights / weights.sum(axis=-1, keepdims=True), family.usual(free)
+Index = NDArray[np.intp] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
-    """Σₖ wₖ f(x | θₖ), with ``weights`` (K,) and usual ``parameters`` (K, d).
+class _Coordinates:
+    """``weights`` (..., K) and usual ``parameters`` (..., K, d), and their coordinates (..., p).
 
-    A mixture may be invalid, since a fitter can return anything. Its *coordinates* (p,) are the
-    K - 1 log-odds log(wₖ/w_K), followed by the free coordinates of each component in turn.
+    Coordinates are unconstrained: the K - 1 log-odds log(wₖ/w_K), then the free coordinates of
+    each component in turn.
     """
 
     family: Family
@@ -46,7 +30,31 @@ class Mixture:
     @property
     def components(self) -> int:
         """K."""
-        return len(self.weights)
+        return self.weights.shape[-1]
+
+    def coordinates(self) -> Array:
+        """The coordinates (..., p); infinite log-odds for a weight of zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.log(self.weights[..., :-1]) - np.log(self.weights[..., -1:])
+        size = self.components * self.parameters.shape[-1]
+        free = self.family.free(self.parameters).reshape(*odds.shape[:-1], size)
+        return np.concatenate([odds, free], axis=-1)
+
+    @classmethod
+    def from_coordinates(cls, family: Family, components: int, coordinates: Array) -> Self:
+        """The inverse of ``coordinates``."""
+        odds, free = np.split(coordinates, [components - 1], axis=-1)
+        odds = np.concatenate([odds, np.zeros((*odds.shape[:-1], 1))], axis=-1)
+        weights = np.exp(odds - odds.max(axis=-1, keepdims=True))
+        free = free.reshape(*odds.shape, len(family.parameters))
+        return cls(family, weights / weights.sum(axis=-1, keepdims=True), family.usual(free))
+
+
+class Mixture(_Coordinates):
+    """Σₖ wₖ f(x | θₖ), with ``weights`` (K,), usual ``parameters`` (K, d) and coordinates (p,).
+
+    A mixture may be invalid, since a fitter can return anything.
+    """
 
     @property
     def dimension(self) -> int:
@@ -73,10 +81,6 @@ class Mixture:
         """log Σₖ wₖ f(x | θₖ), shape (n,)."""
         return np.asarray(np.logaddexp.reduce(self.log_joint(x), axis=0))
 
-    def density(self, x: Array) -> Array:
-        """Σₖ wₖ f(x | θₖ), shape (n,)."""
-        return np.exp(self.log_density(x))
-
     def responsibilities(self, x: Array) -> Array:
         """P(component k | x), shape (K, n)."""
         joint = self.log_joint(x)
@@ -95,15 +99,6 @@ class Mixture:
             x[drawn] = self.family.draw(generator, self.parameters[k], int(drawn.sum()))
         return x
 
-    def coordinates(self) -> Array:
-        """The unconstrained coordinates (p,); infinite log-odds for a weight of zero."""
-        return coordinates_of(self.family, self.weights, self.parameters)
-
-    @classmethod
-    def from_coordinates(cls, family: Family, components: int, coordinates: Array) -> Mixture:
-        """The inverse of ``coordinates``."""
-        return cls(family, *from_coordinates(family, components, coordinates))
-
     def within(self, family: Family) -> Mixture:
         """The same mixture of ``family``, whose centre and scale its coordinates then have."""
         return Mixture(family, self.weights, self.parameters)
@@ -114,16 +109,8 @@ class Mixture:
         return Mixture(self.family, self.weights[index], self.parameters[index])
 
 
-Index = NDArray[np.intp] | NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class MixtureBatch:
-    """B mixtures: ``weights`` (B, K) and usual ``parameters`` (B, K, d)."""
-
-    family: Family
-    weights: Array
-    parameters: Array
+class MixtureBatch(_Coordinates):
+    """B mixtures: ``weights`` (B, K), usual ``parameters`` (B, K, d) and coordinates (B, p)."""
 
     @classmethod
     def of(cls, mixtures: Sequence[Mixture], family: Family | None = None) -> MixtureBatch:
@@ -133,11 +120,6 @@ class MixtureBatch:
             np.stack([mixture.weights for mixture in mixtures]),
             np.stack([mixture.parameters for mixture in mixtures]),
         )
-
-    @classmethod
-    def from_coordinates(cls, family: Family, components: int, coordinates: Array) -> MixtureBatch:
-        """The inverse of ``coordinates``, from (B, p)."""
-        return cls(family, *from_coordinates(family, components, coordinates))
 
     def __len__(self) -> int:
         """B."""
@@ -150,11 +132,6 @@ class MixtureBatch:
     def __iter__(self) -> Iterator[Mixture]:
         """All mixtures."""
         return (self[index] for index in range(len(self)))
-
-    @property
-    def components(self) -> int:
-        """K."""
-        return self.weights.shape[1]
 
     def take(self, index: Index) -> MixtureBatch:
         """A batch of some of the mixtures."""
@@ -169,7 +146,3 @@ class MixtureBatch:
         if self.family.valid(self.parameters) and (self.weights >= 0.0).all():
             return np.asarray(np.abs(self.weights.sum(axis=1) - 1.0) < 1e-6)
         return np.array([mixture.valid() for mixture in self])
-
-    def coordinates(self) -> Array:
-        """The unconstrained coordinates (B, p)."""
-        return coordinates_of(self.family, self.weights, self.parameters)

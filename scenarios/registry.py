@@ -1,8 +1,4 @@
-"""Discovery of plug-ins: classes in every module of a package, and entry points of others.
-
-A new family or fitter is one new file, which no list names. A third party names its classes in an
-entry-point group of its distribution.
-"""
+"""Discovery of plug-ins: the classes in a package's modules, and those in an entry-point group."""
 
 from __future__ import annotations
 
@@ -11,9 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
 from typing import TypeVar
 
 from scenarios.errors import UserError
@@ -48,26 +42,12 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
     raise UserError(f"there is no {kind} {name!r}: {hint}known are {', '.join(names)}")
 
 
-@cache
-def _modules(package: str) -> tuple[ModuleType, ...]:
-    parent = importlib.import_module(package)
-    return tuple(
-        importlib.import_module(info.name)
-        for info in pkgutil.walk_packages(parent.__path__, f"{package}.")
-        if not info.ispkg
-    )
-
-
 def _defined_in(package: str, base: type[T]) -> Iterator[type[T]]:
-    for module in _modules(package):
-        for value in vars(module).values():
-            if (
-                inspect.isclass(value)
-                and issubclass(value, base)
-                and value.__module__ == module.__name__
-                and value is not base
-                and not inspect.isabstract(value)
-            ):
+    parent = importlib.import_module(package)
+    for info in pkgutil.walk_packages(parent.__path__, f"{package}."):
+        for _, value in inspect.getmembers(importlib.import_module(info.name), inspect.isclass):
+            concrete = value is not base and not inspect.isabstract(value)
+            if value.__module__ == info.name and issubclass(value, base) and concrete:
                 yield value
 
 

@@ -75,11 +75,6 @@ class Scenario:
     truth: Mixture | None
 
     @property
-    def title(self) -> str:
-        """A line that describes it."""
-        return self.specification.title
-
-    @property
     def components(self) -> int:
         """How many components to fit."""
         data = self.specification.data

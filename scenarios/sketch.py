@@ -35,11 +35,6 @@ class Sketch:
         self._level, self._first = 0, 0
         self._table = np.zeros((1 + len(family.parameters), 0))  # counts, then sums of T
 
-    @property
-    def size(self) -> int:
-        """The number of observations."""
-        return int(self._table[0].sum())
-
     def add(self, x: Array) -> None:
         """Add observations, all inside the family's support."""
         for low in range(0, x.size, BLOCK):
@@ -76,15 +71,11 @@ class Sketch:
         self._low, self._high = min(low, self._low), max(high, self._high)
         self._level = _level(self._low, self._high)
         self._first, last = self._cells(np.array([self._low, self._high]))
-        self._table = np.zeros((len(before), last - self._first + 1))
-        self._place(before, first, level)
-
-    def _place(self, table: Array, first: int, level: int) -> None:
-        """Add a table of cells of this level or a finer one."""
-        occupied = np.flatnonzero(table[0])
+        occupied, length = np.flatnonzero(before[0]), last - self._first + 1
         cells = ((occupied + first) >> (self._level - level)) - self._first
-        for j in range(len(table)):
-            self._table[j] += np.bincount(cells, table[j, occupied], self._table.shape[1])
+        self._table = np.zeros((len(before), length))
+        for j, row in enumerate(before):
+            self._table[j] += np.bincount(cells, row[occupied], length)
 
 
 def blocks(chunks: Iterable[Array]) -> Iterator[Array]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-# Before numpy is imported, and for the processes that pytest-xdist starts: two processes whose
-# linear algebra has two threads each spend most of their time waiting for one another.
+# Before numpy is imported, and for the processes that pytest-xdist starts: on two cores two
+# processes with two threads of linear algebra each would spend most of their time waiting.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
@@ -20,6 +20,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from benchmarks.cli import app
+from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.scoring.score import score_run
 from fitters.spec import fitters
 from fitters.starts import policies
@@ -56,7 +57,7 @@ SCIPY = {
 
 
 def frozen(name: str) -> list:
-    """scipy's own distributions, with their own names for the parameters."""
+    """scipy's distributions of the components."""
     return [SCIPY[name](*row) for row in components(name)]
 
 
@@ -65,11 +66,18 @@ def mixture(name: str, count: int = 3) -> Mixture:
     return Mixture(family(name), weights, components(name, count))
 
 
+def moved(mixture: ScipyMixture, index: int, by: float) -> ScipyMixture:
+    """A mixture with one of its coordinates increased."""
+    points = mixture.coordinates()[None] + by * np.eye(mixture.size)[index]
+    (weights,), (parameters,) = mixture.from_coordinates(points)
+    return ScipyMixture(mixture.family, weights, parameters)
+
+
 def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
     return Sample.of(mixture(name).sample(np.random.default_rng(seed), size), family(name))
 
 
-# pytest-xdist gives a file to one process. These take longest: begun last, they would end last.
+# pytest-xdist gives a file to one process. These files take longest, so they begin first.
 LONG = ("test_sampler", "test_survival", "test_run", "test_fit", "test_search", "test_compare")
 
 
@@ -88,10 +96,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_caches(shared: Path) -> Iterator[None]:
-    """References are searched anew in each session; what compilers made stays for the next.
-
-    Neither is taken from the user's own caches, nor left there.
-    """
+    """Use caches of the tests' own: new references in each session, compiled code for all."""
     compiled = ROOT / ".pytest_cache" / "compiled"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIXTUREBENCH_CACHE", str(shared / "references"))
@@ -109,9 +114,9 @@ class Done(NamedTuple):
 
 
 def mixturebench(*arguments: str, folder: Path | None = None, site: Path | None = None) -> Done:
-    """The command line in this process, in ``folder``, with the packages in ``site`` installed.
+    """Run the command line in this process, in ``folder``, with the packages in ``site``.
 
-    Its workers are processes as ever. An exception that would be a traceback is raised here.
+    Workers are processes of their own. Raises an exception that would print a traceback.
     """
     with contextlib.chdir(folder or Path.cwd()), installed(site):
         result = CliRunner().invoke(app, list(arguments), prog_name="mixturebench")
@@ -121,7 +126,7 @@ def mixturebench(*arguments: str, folder: Path | None = None, site: Path | None 
 
 
 def ran(folder: Path, *arguments: str, site: Path | None = None) -> pd.DataFrame:
-    """The scored trials of ``mixturebench run`` in ``folder``, without its report."""
+    """Return the scored trials of ``mixturebench run`` in ``folder``, without its report."""
     done = mixturebench("run", "--no-report", "--out", str(folder), *arguments, site=site)
     assert done.returncode == 0, done.stderr
     with installed(site):
@@ -142,7 +147,7 @@ def environment(site: Path | None = None) -> dict[str, str]:
 def process(
     *arguments: str, folder: Path | None = None, site: Path | None = None, text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own; ``text`` is its standard input."""
+    """Run the command line in a process of its own; ``text`` is its standard input."""
     return subprocess.run(
         command(*arguments),
         env=environment(site),
@@ -157,8 +162,8 @@ def process(
 def begin(*arguments: str, site: Path | None = None) -> subprocess.Popen[str]:
     """Start the command line in a process of its own, which a test may interrupt.
 
-    Under ``nohup ... &`` tests inherit an ignored SIGINT, and their children would too. Where
-    it is handled, a child begins with the default action.
+    Under ``nohup ... &`` the tests inherit an ignored SIGINT, and so would a child. While a
+    handler is set here, a child starts with the default action.
     """
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -175,7 +180,7 @@ def begin(*arguments: str, site: Path | None = None) -> subprocess.Popen[str]:
 
 @contextlib.contextmanager
 def installed(site: Path | None) -> Iterator[None]:
-    """Within it the packages in ``site`` are installed, for this process and those it starts."""
+    """Install the packages in ``site``, for this process and those that it starts."""
     if site is None:
         yield
         return
@@ -191,7 +196,7 @@ def installed(site: Path | None) -> Iterator[None]:
 
 
 def install(package: Path, target: Path) -> Path:
-    """A package of the tests', installed by pip into a folder of its own."""
+    """Install a package of the tests by pip into the folder ``target``."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     pip += ["--no-build-isolation", "--no-index", "--target", str(target), str(package)]
     subprocess.run(pip, check=True, capture_output=True)
@@ -200,13 +205,13 @@ def install(package: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the package of hostile fitters is installed."""
+    """The folder in which the package of hostile fitters is installed."""
     return install(ROOT / "tests" / "hostile", tmp_path_factory.mktemp("hostile"))
 
 
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tiny plug-in package is installed."""
+    """The folder in which the plug-in package is installed."""
     return install(ROOT / "tests" / "plugin", tmp_path_factory.mktemp("plugin"))
 
 
@@ -219,7 +224,7 @@ def any_family(request: pytest.FixtureRequest) -> Family:
 def exponential(request: pytest.FixtureRequest) -> ExponentialFamily:
     chosen = family(request.param)
     assert isinstance(chosen, ExponentialFamily)
-    # Anchored away from the origin: centre and scale must cancel out of every density.
+    # Anchored away from the origin, since centre and scale must cancel out of every density.
     return chosen.anchored(sample(chosen.name).observations)
 
 

@@ -65,7 +65,7 @@ def test_the_page_adds_one_file_of_each_kind() -> None:
 
 
 def test_the_files_are_listed(tree: Tree) -> None:
-    for kind, name in (("fitters", "mine"), ("starts", "equal"), ("families", "laplace")):
+    for kind, name in (("fitters", "mine"), ("starts", "equal"), ("families", "inverse_gamma")):
         assert re.search(rf"^{name} ", tree("list", kind), re.M), kind
 
 
@@ -75,14 +75,15 @@ def test_the_fitter_meets_the_contract(tree: Tree) -> None:
 
 def test_the_family_is_fitted_by_every_general_method(tree: Tree) -> None:
     (tree.root / "two.toml").write_text(
-        'title = "Two Laplace distributions"\nfamily = "laplace"\nn = 2000\n'
-        "[[components]]\nweight = 0.5\nmu = -2.0\nb = 0.4\n"
-        "[[components]]\nweight = 0.5\nmu = 3.0\nb = 0.6\n"
+        'title = "Two inverse gammas"\nfamily = "inverse_gamma"\nn = 2000\n'
+        "[[components]]\nweight = 0.5\nalpha = 8.0\nbeta = 4.0\n"
+        "[[components]]\nweight = 0.5\nalpha = 30.0\nbeta = 90.0\n"
     )
-    chosen = ["--fitter", "direct", "--fitter", "gradient:max_epochs=300"]
-    tree("run", "--scenario", "two.toml", "--restarts", "1", "--out", "laplace", *chosen)
-    trials = pd.read_parquet(tree.root / "laplace" / "trials.parquet")
+    chosen = ["--fitter", "direct", "--fitter", "gradient:learning_rate=1"]
+    tree("run", "--scenario", "two.toml", "--restarts", "1", "--out", "inverse_gamma", *chosen)
+    trials = pd.read_parquet(tree.root / "inverse_gamma" / "trials.parquet")
     assert set(trials["status"]) <= {"converged", "found"}
+    assert (trials["excess"] > -0.01).all()
     assert trials["worst_relative_error"].max() < 0.2
 
 

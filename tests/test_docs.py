@@ -28,7 +28,8 @@ from tests.conftest import environment, install, mixturebench, ran, sample
 from tests.scenarios import test_families
 
 ROOT = Path(__file__).parent.parent
-CONTRIBUTING, FAMILIES = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "families.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+WITH_EXAMPLES = [CONTRIBUTING, ROOT / "docs" / "families.md", ROOT / "docs" / "scenarios.md"]
 ROWS = [[1.0, 4.0], [6.0, 60.0], [0.3, 0.1]]
 
 
@@ -40,7 +41,7 @@ def blocks(page: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def examples() -> dict[str, str]:
-    return blocks(CONTRIBUTING) | blocks(FAMILIES)
+    return {name: text for page in WITH_EXAMPLES for name, text in blocks(page).items()}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The tool of ``make mutants``: its defects apply to today's source, and it says what survives."""
+"""The tool of ``make mutants``: its defects apply to the source, and it reports survivors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def f(x: list = [], n: "1 < 2" = 3) -> int | None:
 def test_every_named_defect_applies_and_has_its_tests() -> None:
     assert len({mutant.name for mutant in NAMED}) == len(NAMED)
     for mutant in NAMED:
-        mutant.mutated((ROOT / mutant.file).read_text(encoding="utf-8"))  # raises if it can't
+        mutant.edit((ROOT / mutant.file).read_text(encoding="utf-8"))  # raises if it can't
     needed = {test.partition("[")[0] for mutant in NAMED for test in mutant.tests}
     needed |= {test for tests in TESTS.values() for test in tests}
     for file in {test.partition("::")[0] for test in needed}:
@@ -62,15 +62,15 @@ def test_a_defect_that_does_not_apply_says_why(
     function: str, pattern: str, replacement: str, words: list[str]
 ) -> None:
     with pytest.raises(MutantError, match="mutant 'm'") as error:
-        Mutant("m", "x.py", function, pattern, replacement, ()).mutated(SOURCE)
+        Mutant("m", "x.py", function, pattern, replacement, ()).edit(SOURCE)
     assert all(word in str(error.value) for word in [*words, "x.py"])
 
 
 def test_a_defect_is_planted_in_its_function_alone() -> None:
     source = "def f():\n    return 1\n\n\nclass C:\n    def f(self):\n        return 1\n"
     mutant = Mutant("m", "x.py", "C.f", "return 1", "return 2", ())
-    assert mutant.mutated(source) == source[:-2] + "2\n"
     edit = mutant.edit(source)
+    assert edit.applied(source) == source[:-2] + "2\n"
     assert (edit.line(source), edit.diff(source)) == (7, ("return 1", "return 2"))
 
 
@@ -122,7 +122,7 @@ def test_drawn_mutants_are_the_same_for_a_seed_and_all_apply() -> None:
     assert len({mutant.file for mutant in found}) >= 10
     for mutant in found:
         source = (ROOT / mutant.file).read_text(encoding="utf-8")
-        assert mutant.mutated(source) != source
+        assert mutant.edit(source).applied(source) != source
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_the_exit_status_of_the_tool_is_what_survived() -> None:
     assert status(SURVIVED, 20, 0) == 1
     assert status(UNUSABLE, 20, 0) == 2
     # Of 17 whose like are killed at 85 %, ten or fewer are killed once in a hundred samples.
-    assert [tool.least_killed(17, 0.85, sampled) for sampled in (True, False)] == [11, 15]
+    assert [tool.min_killed(17, 0.85, sampled) for sampled in (True, False)] == [11, 15]
     assert stats.binom.cdf(10, 17, 0.85) < 0.01 < stats.binom.cdf(11, 17, 0.85)
-    assert tool.least_killed(9, 1.0, True) == 9  # every named one, in a sample too
+    assert tool.min_killed(9, 1.0, True) == 9  # every named one, in a sample too
 
 
 def test_a_mutant_is_planted_in_a_copy_and_its_test_fails_there(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_sketch_keeps_counts_and_sums_in_any_order(name: str, data: st.DataObj
     (rows, counts), (others, weights) = whole.rows(bins), parts.rows(bins)
     assert_array_equal(weights, counts)
     assert_allclose(others, rows, rtol=1e-12, atol=1e-13 * np.abs(rows).max())
-    assert len(rows) == len(counts) <= bins and counts.sum() == whole.size == x.size
+    assert len(rows) == len(counts) <= bins and counts.sum() == x.size
     statistics = chosen.statistics(x)
     gap, size = np.abs(counts @ rows - statistics.sum(axis=0)), np.abs(statistics).sum(axis=0)
     assert (gap <= 1e-13 * size + 1e-300).all()

@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import benchmarks
 import fitters
 from benchmarks.runner.journal import RUN, read_run
 from benchmarks.runner.plan import Plan
@@ -26,13 +25,12 @@ TREES = Path("results") / "trees"
 def run_interleaved(
     plan: Plan, out: Path, ref: str, progress: Callable[[Any], Any]
 ) -> tuple[Path, Path]:
-    """Run ``plan`` into ``out/base``, with the fitters and scenarios of ``ref``, and into
-    ``out/new``, with today's; returns both folders.
+    """Run ``plan`` with the fitters and scenarios of ``ref``, and with the current ones.
 
-    Each cell is run by both sides in succession, in one process at a time; which side is first
-    alternates. Both sides use today's runner. ``ref`` is a git revision, or a folder with
-    ``fitters`` and ``scenarios``. Raises ``UserError`` if it is neither, if its contract is
-    another, or as ``open_session`` does.
+    Returns the folders ``out/base`` and ``out/new`` of the two runs. Both sides use the current
+    runner and run each cell in succession, one process at a time; which side is first alternates.
+    ``ref`` is a git revision, or a folder with ``fitters`` and ``scenarios``. Raises ``UserError``
+    if it is neither or has another contract, or as ``open_session`` does.
     """
     tree = Path(ref) if Path(ref).is_dir() else checkout(ref)
     roots = {"base": import_root(tree), "new": ROOT}
@@ -55,7 +53,7 @@ def run_interleaved(
 
 
 def checkout(ref: str) -> Path:
-    """The tree of a git revision, checked out below ``results/trees``."""
+    """Check out a git revision below ``results/trees``; returns the folder."""
     commit = _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.strip()
     if not commit:
         raise UserError(
@@ -71,9 +69,9 @@ def checkout(ref: str) -> Path:
 
 
 def import_root(tree: Path) -> Path:
-    """A folder of links to the tree's ``fitters`` and ``scenarios`` and to our ``benchmarks``.
+    """Make a folder of links to the tree's fitters and scenarios and the current ``benchmarks``.
 
-    Raises ``UserError`` where the tree lacks one, or has another contract.
+    Raises ``UserError`` if the tree lacks a package or has another contract.
     """
     for package in ("fitters", "scenarios"):
         if not (tree / package / "__init__.py").is_file():
@@ -86,9 +84,8 @@ def import_root(tree: Path) -> Path:
         )
     root = TREES / f"{hashlib.sha256(str(tree.resolve()).encode()).hexdigest()[:12]}.root"
     root.mkdir(parents=True, exist_ok=True)
-    benchmarks_folder = Path(str(benchmarks.__file__)).parent
     for package in PACKAGES:
-        target = benchmarks_folder if package == "benchmarks" else tree / package
+        target = (ROOT if package == "benchmarks" else tree) / package
         link = root / package
         link.unlink(missing_ok=True)
         link.symlink_to(target.resolve(), target_is_directory=True)
@@ -96,7 +93,7 @@ def import_root(tree: Path) -> Path:
 
 
 def _package_digests(root: Path) -> dict[str, dict[str, str]]:
-    """The file of each package below ``root``, links resolved, and the SHA-256 of its code."""
+    """Return the file of each package below ``root``, and the SHA-256 of its code."""
     folders = {package: (root / package).resolve() for package in PACKAGES}
     return {
         package: {"file": str(folder / "__init__.py"), "digest": source_digest(folder)}
@@ -105,14 +102,14 @@ def _package_digests(root: Path) -> dict[str, dict[str, str]]:
 
 
 def _contract(tree: Path) -> int | None:
-    """The ``CONTRACT`` of a tree's fitters, read from the source without running it."""
+    """Read the ``CONTRACT`` of a tree's fitters from the source, without running it."""
     source = (tree / "fitters" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r"^CONTRACT = (\d+)$", source, re.MULTILINE)
     return int(found[1]) if found else None
 
 
 def _pair_id(out: Path) -> str:
-    """The identifier that both runs of a pair record: that of an earlier session, or a new one."""
+    """Return the identifier that both runs record: an earlier session's, or a new one."""
     base = out / "base"
     recorded = read_run(base).get("interleaved_with") if (base / RUN).is_file() else None
     return str(recorded or uuid.uuid4().hex)

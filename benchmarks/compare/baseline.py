@@ -1,4 +1,4 @@
-"""The committed base of comparisons: a run's facts, without what no comparison reads."""
+"""Write a baseline: a run without the fields that no comparison reads, to be committed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from benchmarks.runner.plan import Plan, Record
 from scenarios.errors import UserError
 
 OMITTED_FIELDS = ("trace", "host")
-"""Fields of a record that no comparison reads; the trace is its largest part."""
+"""Fields of a record that no comparison reads."""
 
 
 def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
     """Copy the facts of the run in ``folder`` to ``out``; returns (trials, bytes).
 
-    Raises ``UserError`` unless the run is complete and its data are drawn, or where ``out``
-    holds anything but a run or can't be written.
+    Raises ``UserError`` unless the run is complete and its data are drawn, or if ``out`` holds
+    anything but a run or can't be written.
     """
     run, records = read(folder)
     plan = Plan.of(run["plan"])
@@ -36,7 +36,7 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
     if out.exists() and any(path.name not in (RUN, TRIALS) for path in out.iterdir()):
         raise UserError(f"--out {out} holds something else than a baseline: name another folder")
     for scenario in run["plan"]["scenarios"]:
-        scenario["folder"] = "."  # a path of this machine, which drawn data do not need
+        scenario["folder"] = "."  # drawn data need no path of this machine
     lines = [to_line(record) for record in _reduced(plan.ordered(records))]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -48,8 +48,7 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
 
 
 def _reduced(records: list[Record]) -> Iterator[Record]:
-    """Records without omitted fields; of the trials of a cell the first alone has the data's
-    summary, which all of them share."""
+    """Yield records without omitted fields; only the first of a cell keeps ``data``."""
     summarised = set()
     for record in records:
         cell = (record["scenario"], record["replicate"], record["fitter"])

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import check_drawn, reference_for, score_data_set
+from benchmarks.scoring.score import check_drawn, score_data_set
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
 
@@ -29,17 +29,16 @@ class Pairs:
 
     table: pd.DataFrame
     unpaired: dict[str, tuple[int, int]]
-    """By fitter, the number of trials in the base run only and in the new run only."""
+    """The number of trials in the base run only and in the new run only, by fitter."""
     interleaved: bool
-    """Whether both runs were interleaved on one machine, so that times can be compared."""
+    """Whether the two runs were interleaved on one machine, so that times can be compared."""
     notes: list[str]
 
 
 def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: None) -> Pairs:
-    """Score the trials that two runs share, both by the better of their references.
+    """Score the trials that two runs share, with one reference for each data set.
 
-    Raises ``UserError`` if the runs can't be compared: of another contract, seed or
-    scenario, or if their data or starts differ.
+    Raises ``UserError`` if contract, seed, scenarios, data or starts of the runs differ.
     """
     runs, records = zip(*(read(folder) for folder in (base, new)), strict=True)
     plans = [Plan.of(run["plan"]) for run in runs]
@@ -56,7 +55,7 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: N
         data_set = DataSet.of(scenarios[name], replicate, plans[0].seed)
         check_drawn(data_set, [sides[0][key] for key in keys])
         both = [side[key] for side in sides for key in keys]
-        rows, messages = score_data_set(both, data_set, reference_for(data_set))
+        rows, messages = score_data_set(both, data_set, data_set.reference)
         base_rows += rows[: len(keys)]
         new_rows += rows[len(keys) :]
         notes += messages
@@ -68,7 +67,7 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: N
 
 
 def paired_table(base: list[dict[str, Any]], new: list[dict[str, Any]]) -> pd.DataFrame:
-    """A row for each trial that is in both lists of scored rows, in the order of the first."""
+    """Return a row for each trial that is in both lists of scored rows, in the first's order."""
     import pandas as pd
 
     sides = [
@@ -82,42 +81,39 @@ def paired_table(base: list[dict[str, Any]], new: list[dict[str, Any]]) -> pd.Da
 
 def _check_plans(base: Path, new: Path, runs: list[dict[str, Any]], plans: list[Plan]) -> None:
     """Raise ``UserError`` unless contract, seed and the common scenarios are the same."""
-    for name, values in (
-        ("contract", [run["contract"] for run in runs]),
-        ("seed", [plan.seed for plan in plans]),
-    ):
-        if values[0] != values[1]:
+    contracts, seeds = [run["contract"] for run in runs], [plan.seed for plan in plans]
+    for name, (old, current) in (("contract", contracts), ("seed", seeds)):
+        if old != current:
             raise UserError(
-                f"{base} has {name} {values[0]} and {new} has {values[1]}: runs of different "
+                f"{base} has {name} {old} and {new} has {current}: runs of different "
                 f"{name}s can't be compared; run the older again"
             )
-    contents = [{s.name: s.content for s in plan.scenarios} for plan in plans]
-    for name in contents[0].keys() & contents[1].keys():
-        if contents[0][name] != contents[1][name]:
+    one, two = ({s.name: s.content for s in plan.scenarios} for plan in plans)
+    if not one.keys() & two.keys():
+        raise UserError(f"{base} and {new} have no scenario in common: there is nothing to compare")
+    for name in one.keys() & two.keys():
+        if one[name] != two[name]:
             raise UserError(
                 f"scenario {name!r} is not the same in {base} and {new}: run one of them again"
             )
-    if not contents[0].keys() & contents[1].keys():
-        raise UserError(f"{base} and {new} have no scenario in common: there is nothing to compare")
 
 
 def _check_inputs(key: Key, base: Record, new: Record) -> None:
     """Raise ``UserError`` unless both trials had the same data and the same start."""
-    differing = []
     if "data" in base and "data" in new and not same_data(base["data"], new["data"]):
-        differing.append(("data", "the scenario, the generator or the seed has changed"))
-    if not _same_start(base, new):
-        differing.append(("start", "the start policy or its seeds have changed"))
-    for name, reason in differing:
-        trial = dict(zip(TRIAL, key, strict=True))
-        raise UserError(
-            f"the {name} of {trial} is not the same on both sides: {reason}. "
-            "If that is intended, make a new base; otherwise find the cause"
-        )
+        name, reason = "data", "the scenario, the generator or the seed has changed"
+    elif not _same_start(base, new):
+        name, reason = "start", "the start policy or its seeds have changed"
+    else:
+        return
+    raise UserError(
+        f"the {name} of {dict(zip(TRIAL, key, strict=True))} is not the same on both sides: "
+        f"{reason}. If that is intended, make a new base; otherwise find the cause"
+    )
 
 
 def _same_start(base: Record, new: Record) -> bool:
-    """Whether two trials began at the same mixture, to rounding; unknown starts are equal."""
+    """Whether two trials have the same start, to rounding; a start not recorded is the same."""
     for name in ("start_weights", "start_parameters"):
         if name in base and name in new:
             one, two = (np.array(record[name], dtype=float) for record in (base, new))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from pydantic_core import to_json
+
 from benchmarks.compare.verdict import Comparison
-from benchmarks.report.strict_json import to_json
 from benchmarks.report.tables import Column, Row, Table, folded
 
 SENTENCES = {
@@ -66,7 +67,7 @@ def sentence(comparison: Comparison) -> str:
 
 def text(comparison: Comparison) -> str:
     """Return the table, the notes, and the verdict last."""
-    table = table_text(Table.of("", COLUMNS, comparison.table))
+    table = Table.of("", COLUMNS, comparison.table).text(150)
     notes = [f"Note: {note}." for note in comparison.notes]
     return "\n".join([table, *notes]) + f"\n\n{sentence(comparison)}"
 
@@ -86,34 +87,15 @@ def markdown(comparison: Comparison) -> str:
 
 def as_json(comparison: Comparison) -> str:
     """Return strict JSON, in which numbers that are not finite are null."""
-    return to_json(
-        {
-            "verdict": comparison.verdict,
-            "exit_code": comparison.exit_code,
-            "alpha": comparison.alpha,
-            "verdicts": comparison.table.to_dict("records"),
-            "unpaired": comparison.unpaired,
-            "notes": comparison.notes,
-        }
-    )
+    content = {
+        "verdict": comparison.verdict,
+        "exit_code": comparison.exit_code,
+        "alpha": comparison.alpha,
+        "verdicts": comparison.table.to_dict("records"),
+        "unpaired": comparison.unpaired,
+        "notes": comparison.notes,
+    }
+    return to_json(content, indent=1, inf_nan_mode="null").decode()
 
 
 FORMATS = {"text": text, "markdown": markdown, "json": as_json}
-
-
-def table_text(table: Table) -> str:
-    """Return a table as text of at least 150 columns' width, with long cells folded."""
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    rich = RichTable(
-        title=table.label or None, title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    for column in table.columns:
-        rich.add_column(column.heading, justify="left" if column.left else "right", overflow="fold")
-    for cells in table.cells:
-        rich.add_row(*cells)
-    console = Console(width=max(150, Console().width), highlight=False, markup=False)
-    with console.capture() as capture:
-        console.print(rich)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())

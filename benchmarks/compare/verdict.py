@@ -20,7 +20,7 @@ NO_PAIRS = {
     "pairs": 0, "data_sets": 0, "unequal": 0, "estimate": np.nan, "low": np.nan, "high": np.nan,
     "p": 1.0, "min_detectable": np.inf, "where": "",
 }  # fmt: skip
-"""Estimates of a metric of which there is no pair of values."""
+"""Estimates of a metric without any pair of values."""
 COLUMNS = ("fitter", "metric", "kind", "tolerated", "must_detect", *NO_PAIRS, "advisory")
 
 
@@ -37,7 +37,7 @@ class Rate:
     kind: str = "loss"
 
     def estimates(self, group: pd.DataFrame, alpha: float, level: float) -> dict[str, Any]:
-        """The loss with its bounds and test; empty without pairs."""
+        """Return the loss with its bounds and test; empty without pairs."""
         if group.empty:
             return {}
         base, new = (group[f"{side}_status"].isin(self.successes) for side in ("base", "new"))
@@ -61,7 +61,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A lower-is-better figure of trials that found the optimum on both sides.
+    """A figure, lower is better, of trials that found the optimum on both sides.
 
     Its change is the ratio of new to base; values are clipped to [``min_value``, ``max_value``].
     """
@@ -76,14 +76,14 @@ class Ratio:
     kind: str = "ratio"
 
     def estimates(self, group: pd.DataFrame, alpha: float, level: float) -> dict[str, Any]:
-        """The mean ratio with its bounds and test, over data sets; empty without pairs."""
+        """Return the mean ratio with its bounds and test, over data sets; empty without pairs."""
         found = group["base_status"].isin(FOUND) & group["new_status"].isin(FOUND)
         sides = group.loc[found, [f"base_{self.column}", f"new_{self.column}"]].dropna()
         if sides.empty:
             return {}
         logs = np.log(sides.clip(self.min_value, self.max_value))
         change = logs.iloc[:, 1] - logs.iloc[:, 0]
-        # Restarts that end at one optimum are copies of one another: each data set is one value.
+        # Restarts that reach one optimum are not independent: each data set is one value.
         keys = [group.loc[sides.index, name] for name in ("scenario", "replicate")]
         medians = change.groupby(keys, sort=False).median()
         values = medians.to_numpy(dtype=float)
@@ -118,13 +118,13 @@ METRICS: tuple[Rate | Ratio, ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The verdicts of a comparison, and the verdict on the whole.
+    """The verdicts of a comparison, and the overall verdict.
 
     ``table`` has a row for each fitter and metric: ``COLUMNS``, ``p_holm``, ``verdict`` and
     ``details``. ``estimate``, ``low`` and ``high`` are a loss of a rate (0.1: ten of a hundred
     trials fewer) or a ratio of new to base; each bound is missed with probability alpha at most.
-    ``min_detectable`` is the smallest loss or ratio that so many pairs can show at the first
-    level of Holm's order. ``advisory`` rows have no part in the verdict on the whole.
+    ``min_detectable`` is the smallest loss or ratio that so many pairs can show at Holm's
+    strictest level. The overall verdict does not depend on ``advisory`` rows.
     """
 
     table: pd.DataFrame
@@ -135,18 +135,18 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """The exit status of the verdict on the whole."""
+        """The exit status of the overall verdict."""
         return EXIT[self.verdict]
 
 
 def compare(pairs: Pairs, alpha: float) -> Comparison:
-    """Every fitter by every metric, with Holm's correction over all that are not advisory."""
+    """Compare every fitter by every metric, with Holm's correction over rows not advisory."""
     import pandas as pd
 
     groups = dict(iter(pairs.table.groupby("fitter", sort=False)))
     fitters = dict.fromkeys([*groups, *pairs.unpaired])
     advisory = () if pairs.interleaved else (TIME,)
-    # The level of the first test in Holm's order: what can be detected depends on it.
+    # Holm's strictest level, on which the smallest detectable change depends.
     level = alpha / max(1, len(fitters) * (len(METRICS) - len(advisory)))
     rows = [
         {
@@ -169,7 +169,7 @@ def compare(pairs: Pairs, alpha: float) -> Comparison:
 
 
 def decide(estimates: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Estimates (``COLUMNS``) with ``p_holm``, ``verdict`` and ``details`` added to each row."""
+    """Add ``p_holm``, ``verdict`` and ``details`` to a table of ``COLUMNS``."""
     counted = (estimates["pairs"] > 0) & ~estimates["advisory"]
     table = estimates.assign(p_holm=estimates["p"])
     table.loc[counted, "p_holm"] = statistics.holm(table.loc[counted, "p"].to_numpy(dtype=float))
@@ -184,10 +184,10 @@ def decide(estimates: pd.DataFrame, alpha: float) -> pd.DataFrame:
 
 
 def overall_verdict(table: pd.DataFrame) -> str:
-    """The worst of the verdicts that are not advisory.
+    """Return the worst verdict of the rows that are not advisory.
 
-    A fitter without any pair may have become better or worse, whatever the others did: then
-    the comparison measured nothing.
+    Unless another row has regressed or is inconclusive, a comparison with a fitter that has no
+    pair measured nothing.
     """
     counted = table[~table["advisory"]]
     for verdict in ("regressed", "inconclusive"):
@@ -198,7 +198,7 @@ def overall_verdict(table: pd.DataFrame) -> str:
 
 
 def _details(row: Any, alpha: float) -> str:
-    """Where a fitter regressed, or what its verdict needs."""
+    """Return where a fitter regressed, or what would decide an open verdict."""
     if row.verdict in ("inconclusive", "measured nothing"):
         return f"needs {_needed(row, alpha)}"
     if row.unequal == 0:
@@ -207,7 +207,7 @@ def _details(row: Any, alpha: float) -> str:
 
 
 def _needed(row: Any, alpha: float) -> str:
-    """How many more trials or data sets would decide the verdict of a row."""
+    """Return how many trials or data sets would decide the verdict of a row."""
     loss = row.kind == "loss"
     if row.pairs == 0:
         needed = "trials of this fitter" if loss else "fits that found the optimum"
@@ -225,7 +225,7 @@ def _needed(row: Any, alpha: float) -> str:
 
 
 def _notes(pairs: Pairs, advisory: bool) -> list[str]:
-    """All notes of a comparison, each with what to do about it."""
+    """Return the notes of a comparison, each with a remedy."""
     notes = [
         f"{fitter}: {base} trials are in the base only and {new} in the new run only, and are "
         "not compared: run both sides with the same plan, or renew the baseline"
@@ -240,6 +240,6 @@ def _notes(pairs: Pairs, advisory: bool) -> list[str]:
 
 
 def _first_three(values: pd.Series, form: str) -> str:
-    """The first three entries of a sorted series, as text."""
+    """Return the first three entries of a sorted series, as text."""
     text = ", ".join(form.format(name, value) for name, value in values.head(3).items())
     return f"on {text}" if text else ""

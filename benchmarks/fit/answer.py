@@ -13,7 +13,7 @@ from benchmarks.fit.options import Options
 from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
 from benchmarks.reference.ascent import observed_information
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.estimates import usual_jacobian, usual_names, usual_values
+from benchmarks.report.estimates import standard_errors, usual_names, usual_values
 from scenarios.data_files import Data
 from scenarios.families import Family
 from scenarios.families.base import Array
@@ -35,7 +35,7 @@ class Answer:
     chosen: Candidate
     candidates: list[Candidate]
     untried: list[str]
-    """A sentence on each family or number of components that was left out."""
+    """A sentence, without its full stop, on each family or number of components left out."""
     seconds: float
 
     @property
@@ -88,8 +88,7 @@ class Answer:
         values, components = usual_values(self.mixture), self.chosen.components
         errors = np.full(values.size, np.nan)
         if self.covariance is not None:
-            jacobian = usual_jacobian(self.mixture)
-            errors = np.sqrt(np.einsum("ij,jk,ik->i", jacobian, self.covariance, jacobian))
+            errors = standard_errors(self.mixture, self.covariance)
         weights = values[:components]
         positive = np.concatenate(
             [np.zeros(components, dtype=bool), np.tile(self.family.positive(), components)]
@@ -116,7 +115,7 @@ class Answer:
             return float("inf")
         errors = np.sqrt(np.diag(self.covariance))
         table = errors[self.chosen.components - 1 :].reshape(self.chosen.components, -1)
-        table[:, list(self.mixture.locations)] /= self.mixture.spreads()[:, None]
+        table[:, list(self.mixture.locations)] /= self.mixture.spreads[:, None]
         return float(errors.max())
 
     @cached_property
@@ -142,14 +141,13 @@ class Answer:
 
         rows = [
             {
-                "log_likelihood": o.log_likelihood,
-                "times": o.times,
+                "log_likelihood": o.log_likelihood, "times": o.times,
                 "rejection_reason": o.rejection_reason,
                 "found_by": f"{o.times}/{self.chosen.restarts}",
                 "weights": ", ".join(f"{weight:.3f}" for weight in np.sort(o.mixture.weights)),
             }
             for o in self.chosen.optima
-        ]
+        ]  # fmt: skip
         return pd.DataFrame(rows)
 
     def content(self, warnings: list[str]) -> dict[str, Any]:

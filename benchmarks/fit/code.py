@@ -58,18 +58,18 @@ log_density = mixture.log_density
 """
 
 
-def lines(mixture: ScipyMixture, names: tuple[str, ...]) -> dict[str, str]:
+def lines(mixture: ScipyMixture) -> dict[str, str]:
     """Code by library: each defines ``log_density(x)`` for an array x, in float64.
 
-    ``names`` are the family's parameters. A family without expressions (a plug-in may have none)
-    is rebuilt by this package alone.
+    A family without expressions (a plug-in may have none) is rebuilt by this package alone.
     """
-    weights, parameters = str(mixture.weights.tolist()), mixture.parameters
-    expressions = family(mixture.family).expressions
+    known = family(mixture.family)
+    weights, rows = str(mixture.weights.tolist()), mixture.parameters.tolist()
+    expressions = known.expressions
     if not expressions:
-        name, rows = mixture.family, parameters.tolist()
+        name = mixture.family
         return {"mixturebench": MIXTUREBENCH.format(name=name, weights=weights, parameters=rows)}
-    values = {name: parameters[:, j].tolist() for j, name in enumerate(names)}
+    values = dict(zip(known.parameter_names(), mixture.parameters.T.tolist(), strict=True))
     return {
         library: template.replace("@weights", weights).replace(
             "@components", expressions[library].format(**values)

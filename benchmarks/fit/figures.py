@@ -12,11 +12,10 @@ from benchmarks.report.drawing import (
     INK,
     SERIES,
     SOFT,
+    curve_points,
     histogram,
-    inside,
     svg,
     thinned_bins,
-    view,
 )
 from benchmarks.report.tables import Drawn, Table
 from scenarios.families.base import Array
@@ -30,13 +29,12 @@ POINTS = 200
 def density_figure(answer: Answer) -> Drawn:
     """The data as a histogram, the mixture, and each component times its weight."""
     x = answer.chosen.sample.ordered
-    low, high = view(x)
-    grid = inside(low, high, answer.family.support)
+    grid = curve_points(x, answer.family.support)
     names = [f"component {k + 1}" for k in range(answer.chosen.components)]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        tallest = histogram(axes, x, low, high, answer.size, "data")
+        tallest = histogram(axes, x, answer.size)
         parts = _component_densities(answer, grid)
         for k, (name, part) in enumerate(zip(names, parts, strict=True)):
             colour, dashes = SERIES[k % len(SERIES)], DASHES[1 + k % 4]
@@ -45,7 +43,7 @@ def density_figure(answer: Answer) -> Drawn:
         axes.set_ylim(0.0, 1.25 * tallest)
         axes.set_xlabel(answer.data.column or "x")
         axes.set_ylabel("density")
-        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        figure.legend(loc="outside upper center", ncols=3)
 
     middles, heights = thinned_bins(x)
     parts = _component_densities(answer, middles)

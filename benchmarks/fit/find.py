@@ -50,12 +50,11 @@ def find_mixture(
             f"{data.name} has {data.x.size} values, too few for any mixture asked for "
             f"({untried[-1]}): give more data, or ask for fewer --components"
         )
-    admissible = [candidate for candidate in candidates if candidate.best is not None]
-    if not admissible:
-        failures = [failure for candidate in candidates for failure in candidate.failures]
-        reason = failures[0] if failures else "no optimum was admissible"
+    chosen = min(candidates, key=lambda candidate: candidate.bic)
+    if chosen.best is None:
+        failures = (failure for candidate in candidates for failure in candidate.failures)
+        reason = next(failures, "no optimum was admissible")
         raise UserError(f"no mixture can be fitted to {data.name}: {reason}; try another --family")
-    chosen = min(admissible, key=lambda candidate: candidate.bic)
     return Answer(data, options, chosen, candidates, untried, time.perf_counter() - began)
 
 

@@ -9,12 +9,36 @@ import numpy as np
 
 from benchmarks.fit import code
 from benchmarks.fit.answer import Answer
-from benchmarks.fit.summary_text import CAVEAT, headline
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.columns import duration
 from benchmarks.report.estimates import usual_names
 from benchmarks.report.tables import Column, Drawn, Row, Table
 from benchmarks.report.template import render
+
+NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five")
+
+
+def headline(answer: Answer) -> str:
+    """The number of components, the family and where the components lie, in a sentence or two."""
+    chosen, mixture = answer.chosen, answer.mixture
+    count = chosen.components
+    number = NUMBERS[count] if count < len(NUMBERS) else str(count)
+    text = f"{number} {chosen.family.replace('_', ' ')} component{'s' if count > 1 else ''}"
+    if len(answer.candidates) > 1:
+        text += f" fit{'' if count > 1 else 's'} best by BIC"
+    ranges = mixture.quantiles([0.16, 0.5, 0.84])
+    text += ": " + ", ".join(
+        f"{weight:.1%} around {middle:.4g} (two thirds within {low:.4g} to {high:.4g})"
+        for weight, (low, middle, high) in zip(mixture.weights, ranges, strict=True)
+    )
+    others = [c for c in answer.candidates if c is not chosen and np.isfinite(c.bic)]
+    if not others:
+        return f"{text}."
+    second = min(others, key=lambda candidate: candidate.bic)
+    return (
+        f"{text}. The second best is {second.components} × {second.family}, with a BIC higher by "
+        f"{second.bic - chosen.bic:.1f}."
+    )
 
 
 def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> str:
@@ -28,9 +52,8 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
         estimates=estimate_table(answer),
         posterior=posterior_table(answer),
         candidates=candidate_table(answer),
-        caveat=CAVEAT,
         optima=optimum_table(answer),
-        code=code.lines(answer.mixture, answer.family.parameter_names()),
+        code=code.lines(answer.mixture),
         versions=[f"{name} {version(name)}" for name in ("mixturebench", "numpy", "scipy")],
     )
 
@@ -38,14 +61,12 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
 def estimate_table(answer: Answer) -> Table:
     """Weights and parameters with standard errors and intervals."""
 
-    def interval(row: Row) -> str:
-        return f"{row['low']:.4g} to {row['high']:.4g}" if np.isfinite(row["low"]) else "–"
-
+    interval = "{low:.4g} to {high:.4g}".format_map
     columns = [
         Column("name", "parameter", left=True),
         Column("value", "estimate", ".5g"),
         Column("error", "standard error", ".3g"),
-        Column("interval", "95 % interval", interval),
+        Column("low", "95 % interval", interval),
     ]
     return Table.of("The estimate", columns, answer.estimates)
 
@@ -65,12 +86,12 @@ def posterior_table(answer: Answer) -> Table | None:
     medians = ScipyMixture(answer.chosen.family, middle[:, 0], middle[:, 1:]).medians()
     ends = ends[:, np.argsort(medians, kind="stable")]
     flat = np.concatenate([ends[:, :, 0], ends[:, :, 1:].reshape(len(ends), -1)], axis=1)
-    frame = pd.DataFrame(flat.T.tolist(), columns=["5", "25", "75", "95"])
+    frame = pd.DataFrame(flat.T.tolist(), columns=["low_90", "low_50", "high_50", "high_90"])
     frame["name"] = usual_names(answer.family, answer.chosen.components)
     columns = [
         Column("name", "parameter", left=True),
-        Column("", "50 % interval", lambda row: f"{row['25']:.4g} to {row['75']:.4g}"),
-        Column("", "90 % interval", lambda row: f"{row['5']:.4g} to {row['95']:.4g}"),
+        Column("low_50", "50 % interval", "{low_50:.4g} to {high_50:.4g}".format_map),
+        Column("low_90", "90 % interval", "{low_90:.4g} to {high_90:.4g}".format_map),
     ]
     r_hat = "–" if summary["r_hat"] is None else f"{float(summary['r_hat']):.3f}"
     ess = float(summary["ess"])

@@ -1,15 +1,16 @@
 """Search for the optima of one family with one number of components: many starts, then an ascent.
 
-The fitters' results are only starting points: each is carried on to an optimum by the reference's
-ascent, and scored there with scipy's densities.
+The fitters' results are starting points of the reference's ascent, whose ends are scored with
+scipy's densities.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from scenarios.sample import Sample
 from scenarios.scenario import Specification
 
 MIN_SPREAD = Specification.model_fields["spread_floor"].default
-"""The least admissible spread of a component, relative to the sample's."""
+"""The smallest admissible spread of a component, relative to the sample's."""
 LARGE_SAMPLE = 20_000
 """Observations above which the default method fits a sketch, and only the ascent uses them all."""
 SKETCH_ROWS = 1024
@@ -141,8 +142,8 @@ def search(sample: Sample, components: int, options: Options) -> Candidate:
                 fits.append(result)
             else:
                 failures.append(f"{spec}: it returned no valid mixture")
-    sampled = next((fit.posterior for fit in fits if fit.posterior is not None), None)
-    posterior = None if sampled is None else summarise_posterior(sampled, sample)
+    posteriors = [fit.posterior for fit in fits if fit.posterior is not None]
+    posterior = summarise_posterior(posteriors[0], sample) if posteriors else None
     optima = _distinct_optima(sample, fitted_sample, [fit.mixture for fit in fits])
     seconds = time.perf_counter() - began
     return Candidate(sample, components, optima, restarts, failures, seconds, posterior)
@@ -190,32 +191,28 @@ def _distinct_optima(
     with np.errstate(all="ignore"):
         pairs = [(fitted_sample.log_likelihood(mixture), mixture) for mixture in mixtures]
     pairs = [pair for pair in pairs if np.isfinite(pair[0])]
-    groups = grouped(pairs, lambda pair: pair[0], SAME_OPTIMUM if exact else ON_SKETCH)
+    groups = grouped(pairs, itemgetter(0), SAME_OPTIMUM if exact else ON_SKETCH)
     admissible = [
         index
         for index, ((_, mixture), *_) in enumerate(groups)
         if spurious_reason(scipy_mixture(mixture), sample.observations, MIN_SPREAD) is None
     ]
     share = 1 if exact else 2
-    chosen = {
-        *range(min(len(groups), MAX_HIGHEST // share)),
-        *admissible[: MAX_ADMISSIBLE // share],
-    }
+    highest = range(len(groups))[: MAX_HIGHEST // share]
     ends = []
-    for index in sorted(chosen):
+    for index in sorted({*highest, *admissible[: MAX_ADMISSIBLE // share]}):
         ascent = _ascend(sample, fitted_sample, groups[index][0][1])
         value = -mean_nll(scipy_mixture(ascent.mixture), sample.observations) * sample.size
         if np.isfinite(value):
-            ends.append((value, ascent, len(groups[index])))
-    merged = grouped(ends, lambda end: end[0], SAME_OPTIMUM)
+            ends.append(Optimum(ascent, value, len(groups[index]), ""))
     return [
-        Optimum(
-            ascent, value, sum(times for *_, times in group),
-            rejection_reason(sample, ascent, MIN_SPREAD),
+        replace(
+            group[0],
+            times=sum(end.times for end in group),
+            rejection_reason=rejection_reason(sample, group[0].ascent, MIN_SPREAD),
         )
-        for group in merged
-        for value, ascent, _ in group[:1]
-    ]  # fmt: skip
+        for group in grouped(ends, lambda end: end.log_likelihood, SAME_OPTIMUM)
+    ]
 
 
 def _ascend(sample: Sample, fitted_sample: Sample, mixture: Mixture) -> Ascent:

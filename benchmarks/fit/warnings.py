@@ -1,4 +1,4 @@
-"""Every warning of a fit, in the order shown: its condition, its sentence, and what to do."""
+"""The warnings of a fit, in the order shown: the condition, the sentence and the advice of each."""
 
 from __future__ import annotations
 
@@ -19,18 +19,14 @@ NEARLY_NORMAL = 50.0  # degrees of freedom above which Student's t hardly differ
 ROUNDED = 0.2  # share of repeated values above which data look rounded
 POOR_FIT = 0.01  # Kolmogorov's p-value below which the fit is poor
 
-Found = Iterator[tuple[str, str]]
-"""A sentence, and what to do about it; the latter may be empty."""
-
 
 def warnings(answer: Answer) -> list[str]:
     """The warnings that apply, each without its full stop."""
     groups = (_of_search, _of_estimates, _of_components, _of_fit, _of_choice)
-    found = [pair for group in groups for pair in group(answer)]
-    return [f"{sentence}; {remedy}" if remedy else sentence for sentence, remedy in found]
+    return [sentence for group in groups for sentence in group(answer)]
 
 
-def _of_search(answer: Answer) -> Found:
+def _of_search(answer: Answer) -> Iterator[str]:
     options, best, restarts = answer.options, answer.best, answer.chosen.restarts
     spurious = [o for o in answer.chosen.optima if "spread" in o.rejection_reason]
     if spurious and spurious[0].log_likelihood > best.log_likelihood:
@@ -38,8 +34,7 @@ def _of_search(answer: Answer) -> Found:
         yield (
             f"An optimum with a higher likelihood ({gain:.1f} nats more) was rejected as spurious: "
             f"{spurious[0].rejection_reason}. A mixture's likelihood grows without bound as a "
-            "component shrinks onto a few points",
-            "",
+            "component shrinks onto a few points"
         )
     others = [o for o in answer.chosen.optima if o is not best and not o.rejection_reason]
     for other in others[:2]:
@@ -48,64 +43,59 @@ def _of_search(answer: Answer) -> Found:
         if gap < CLOSE_OPTIMUM:
             yield (
                 f"Another optimum, with weights {weights}, is only {gap:.2f} nats worse, so the "
-                "data hardly distinguish the two",
-                "",
+                "data hardly distinguish the two"
             )
     if restarts >= 4 and best.times < RARELY_FOUND * restarts:
         yield (
             f"Only {best.times} of {restarts} restarts reached the best optimum, so a better one "
-            "may have been missed",
-            f"try `--restarts {4 * options.restarts}`",
+            f"may have been missed; try `--restarts {4 * options.restarts}`"
         )
     failures = answer.chosen.failures
     if failures:
+        default = "leave out `--fitter` to use the default method"
         yield (
-            f"Not every fit succeeded: {len(failures)} failed, the first with {failures[0]!r}",
-            "leave out `--fitter` to use the default method"
-            if options.fitters
-            else "try another `--fitter`",
+            f"Not every fit succeeded: {len(failures)} failed, the first with {failures[0]!r}; "
+            f"{default if options.fitters else 'try another `--fitter`'}"
         )
 
 
-def _of_estimates(answer: Answer) -> Found:
+def _of_estimates(answer: Answer) -> Iterator[str]:
     if answer.covariance is None:
         yield (
-            "There are no standard errors, because the information matrix is singular",
-            _fewer_components(answer),
+            "There are no standard errors, because the information matrix is singular"
+            f"{_fewer_components(answer)}"
         )
     elif answer.largest_error > IMPRECISE:
         yield (
             "Some parameters are estimated poorly at this sample size: the largest standard error, "
-            f"in log units, is {answer.largest_error:.2g}, where {IMPRECISE:g} is already large",
-            _fewer_components(answer),
+            f"in log units, is {answer.largest_error:.2g}, where {IMPRECISE:g} is already large"
+            f"{_fewer_components(answer)}"
         )
 
 
-def _of_components(answer: Answer) -> Found:
-    mixture, spreads = answer.mixture, answer.mixture.spreads()
+def _of_components(answer: Answer) -> Iterator[str]:
+    mixture, spreads = answer.mixture, answer.mixture.spreads
     several = answer.chosen.components > 1
     for k, (weight, spread) in enumerate(zip(mixture.weights, spreads, strict=True)):
         name, expected = f"Component {k + 1}", weight * answer.size
         if several and expected < FEW_OBSERVATIONS:
-            yield f"{name} holds only {expected:.1f} observations", _fewer_components(answer)
+            yield f"{name} holds only {expected:.1f} observations{_fewer_components(answer)}"
         if several and spread < NARROW * float(np.max(spreads)):
-            yield f"{name} is very narrow (spread {spread:.3g})", "check whether it is real"
+            yield f"{name} is very narrow (spread {spread:.3g}); check whether it is real"
     for k, parameters in enumerate(mixture.parameters):
         if mixture.family == "student_t" and parameters[0] > NEARLY_NORMAL:
             yield (
                 f"Component {k + 1} has {parameters[0]:.0f} degrees of freedom, so it is nearly "
-                "normal",
-                "" if answer.options.family == AUTO else "try `--family normal`",
+                f"normal{'' if answer.options.family == AUTO else '; try `--family normal`'}"
             )
         if mixture.family == "beta" and (parameters < 1.0).any():
             yield (
                 f"Component {k + 1} has a shape below 1, so its density is infinite at an end of "
-                "(0, 1), and values near there have much influence",
-                "check how exact they are",
+                "(0, 1), and values near there have much influence; check how exact they are"
             )
 
 
-def _of_fit(answer: Answer) -> Found:
+def _of_fit(answer: Answer) -> Iterator[str]:
     from scipy.stats import ks_1samp
 
     x = answer.chosen.sample.ordered
@@ -113,8 +103,7 @@ def _of_fit(answer: Answer) -> Found:
     if repeated > ROUNDED:
         yield (
             f"{repeated:.0%} of the values repeat others, so they look rounded, and a density "
-            "describes them only roughly",
-            "",
+            "describes them only roughly"
         )
     test = ks_1samp(x, answer.best.mixture.cdf, method="exact")
     if test.pvalue < POOR_FIT:
@@ -125,39 +114,38 @@ def _of_fit(answer: Answer) -> Found:
         yield (
             "The fit is poor: the fitted and the empirical distribution function are "
             f"{test.statistic:.3f} apart (Kolmogorov's p = {test.pvalue:.1g}, too large if "
-            "anything, since the parameters were fitted)",
-            f"try {' or '.join(remedies)}" if remedies else "",
+            "anything, since the parameters were fitted)"
+            f"{'; try ' if remedies else ''}{' or '.join(remedies)}"
         )
 
 
-def _of_choice(answer: Answer) -> Found:
+def _of_choice(answer: Answer) -> Iterator[str]:
     chosen, counts = answer.chosen, {c.components for c in answer.candidates}
     close = [c for c in answer.candidates if c is not chosen and c.bic - chosen.bic < CLOSE_BIC]
     if close:
         names = ", ".join(f"{c.components} × {c.family}" for c in close)
-        yield f"BIC does not distinguish this from {names}: the difference is below 2", ""
+        yield f"BIC does not distinguish this from {names}: the difference is below 2"
     rejected = [c for c in answer.candidates if c.best is None and c.optima]
     if rejected:
         names = ", ".join(f"{c.components} × {c.family}" for c in rejected)
         yield (
             f"Not compared: {names}, because no restart reached an admissible optimum. The highest "
-            f"optimum was rejected ({rejected[0].optima[0].rejection_reason})",
-            "",
+            f"optimum was rejected ({rejected[0].optima[0].rejection_reason})"
         )
     if len(counts) > 1 and chosen.components == max(counts):
-        more = f"try `--components {_range(chosen.components, chosen.components + 2)}`"
+        more = f"; try `--components {_range(chosen.components, chosen.components + 2)}`"
         yield (
-            f"{chosen.components} is the largest number of components that was tried",
-            more if chosen.components < MAX_COMPONENTS else "",
+            f"{chosen.components} is the largest number of components that was tried"
+            f"{more if chosen.components < MAX_COMPONENTS else ''}"
         )
 
 
 def _fewer_components(answer: Answer) -> str:
-    """The remedy of one component less, where there is one and it was not compared already."""
+    """Advice to compare with one component less; empty where this was done or there is one."""
     fewer = answer.chosen.components - 1
     if fewer == 0 or any(c.components == fewer for c in answer.candidates):
         return ""
-    return f"compare with `--components {_range(fewer, fewer + 1)}`"
+    return f"; compare with `--components {_range(fewer, fewer + 1)}`"
 
 
 def _range(low: int, high: int) -> str:

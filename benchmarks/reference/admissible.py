@@ -11,7 +11,7 @@ from scenarios.sample import Sample
 
 # A component narrower than this share of the sample's spread, with fewer than FEW expected
 # observations, fits noise.
-LONELY_SPREAD, FEW = 0.05, 10.0
+NARROW_SPREAD, FEW = 0.05, 10.0
 STATIONARY = 1e-6
 """Largest predicted gain, in nats, of a stationary point."""
 FLAT = 1e-9
@@ -30,7 +30,7 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
     A mixture's likelihood is unbounded: a component may shrink onto a few observations.
     ``min_spread`` is the smallest admissible spread of a component, relative to the sample's.
     """
-    spreads, scale = mixture.spreads(), sample_spread(x)
+    spreads, scale = mixture.spreads, sample_spread(x)
     expected = mixture.weights * x.size
     for k in range(len(spreads)):
         if not spreads[k] >= min_spread * scale:
@@ -38,9 +38,9 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
                 f"component {k + 1} has spread {spreads[k]:.2g}, below {min_spread:g} of the "
                 "sample's"
             )
-        if not spreads[k] >= LONELY_SPREAD * scale and expected[k] < FEW:
+        if not spreads[k] >= NARROW_SPREAD * scale and expected[k] < FEW:
             return (
-                f"component {k + 1} has spread {spreads[k]:.2g}, below {LONELY_SPREAD:g} of the "
+                f"component {k + 1} has spread {spreads[k]:.2g}, below {NARROW_SPREAD:g} of the "
                 f"sample's, and holds {expected[k]:.1f} observations"
             )
     return None

@@ -23,7 +23,7 @@ class Ascent:
     mixture: Mixture
     log_likelihood: float
     predicted_gain: float
-    """½ gᵀ(-H)⁻¹g, what the quadratic model's maximum is higher by, in nats; inf without one."""
+    """½ gᵀ(-H)⁻¹g, the gain at the quadratic model's maximum, in nats; inf without one."""
     smallest_eigenvalue: float
     """Of -H/n in coordinates: positive at a strict maximum."""
 

@@ -33,7 +33,7 @@ class Reference:
     log_likelihood: float
     method: str
     predicted_gain: float
-    """What the maximum of the quadratic model at the optimum is higher by, in nats."""
+    """Height of the quadratic model's maximum above the optimum, in nats."""
     smallest_eigenvalue: float
     """Of the mean observed information in coordinates: positive at a strict maximum."""
     searches: int
@@ -44,7 +44,7 @@ class Reference:
     """Lindsay's sup D(θ) = sup mean(f_θ / f̂) - 1: one more component adds at most n times this,
     in nats; 0 where no mixture of any number of components is better."""
     fewer_components: bool
-    """Whether no admissible stationary point beats the best with one component less."""
+    """Whether no admissible stationary point beats the best with one component fewer."""
 
     @property
     def mixture(self) -> ScipyMixture:

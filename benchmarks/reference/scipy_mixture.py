@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class ScipyMixture:
     """A mixture as plain numbers: ``weights`` (K,), usual ``parameters`` (K, d).
 
     Its *coordinates* (p,) are the log-odds of the weights against the last, then each component's
-    parameters: a location as it is, others as logarithms.
+    parameters: a location unchanged, any other parameter as its logarithm.
     """
 
     family: str
@@ -62,7 +62,7 @@ class ScipyMixture:
         return tuple(np.flatnonzero(~self._family.positive()).tolist())
 
     def invalid_reason(self) -> str | None:
-        """Why this is no mixture; None where it is one."""
+        """Why the mixture is invalid; None where it is valid."""
         if self.parameters.ndim != 2 or len(self.parameters) != len(self.weights):
             return f"shapes {self.weights.shape} and {self.parameters.shape} do not fit"
         positive = self._family.positive()
@@ -99,19 +99,16 @@ class ScipyMixture:
         return self.quantiles([0.5])[:, 0]
 
     @cached_property
-    def _spreads(self) -> Array:
-        low, high = self.quantiles([0.16, 0.84]).T
-        return 0.5 * (high - low)
-
     def spreads(self) -> Array:
         """Half of each component's 16–84 % range, (K,)."""
-        return self._spreads
+        low, high = self.quantiles([0.16, 0.84]).T
+        return 0.5 * (high - low)
 
     def places(self) -> Array:
         """(link of the median, log spread) of each component, (K, 2)."""
         link, _, _ = _link(self._family.support)
         with np.errstate(all="ignore"):
-            return np.nan_to_num(np.stack([link(self.medians()), np.log(self.spreads())], axis=1))
+            return np.nan_to_num(np.stack([link(self.medians()), np.log(self.spreads)], axis=1))
 
     def coordinates(self) -> Array:
         """The coordinates (p,)."""
@@ -122,7 +119,7 @@ class ScipyMixture:
             odds = np.log(self.weights[:-1]) - np.log(self.weights[-1])
         return np.concatenate([odds, values.ravel()])
 
-    def _from_coordinates(self, points: Array) -> tuple[Array, Array]:
+    def from_coordinates(self, points: Array) -> tuple[Array, Array]:
         """Weights (D, K) and parameters (D, K, d) at coordinates ``points`` (D, p)."""
         count, positive = len(self.weights), self._family.positive()
         odds = np.concatenate([points[:, : count - 1], np.zeros((len(points), 1))], axis=1)
@@ -130,13 +127,6 @@ class ScipyMixture:
         values = points[:, count - 1 :].reshape(len(points), count, -1).copy()
         values[..., positive] = np.exp(values[..., positive])
         return weights / weights.sum(axis=1, keepdims=True), values
-
-    def moved(self, index: int, by: float) -> ScipyMixture:
-        """This mixture with one of its coordinates increased."""
-        point = self.coordinates()
-        point[index] += by
-        (weights,), (parameters,) = self._from_coordinates(point[None])
-        return ScipyMixture(self.family, weights, parameters)
 
     def permuted(self, order: tuple[int, ...] | list[int]) -> ScipyMixture:
         """The same mixture with its components in another order."""
@@ -150,10 +140,10 @@ class ScipyMixture:
         """
         x, weight = quadrature(self)
         units = np.ones(self.parameters.shape)
-        units[:, ~self._family.positive()] = self.spreads()[:, None]
+        units[:, ~self._family.positive()] = self.spreads[:, None]
         steps = STEP * np.concatenate([np.ones(len(self.weights) - 1), units.ravel()])
         shifts = np.concatenate([np.diag(steps), -np.diag(steps)])
-        moved = self._from_coordinates(self.coordinates() + shifts)
+        moved = self.from_coordinates(self.coordinates() + shifts)
         above, below = np.split(log_densities(self.family, *moved, x), 2)
         scores = (above - below) / (2.0 * steps[:, None])
         return np.asarray((scores * (weight * self.density(x))) @ scores.T)
@@ -169,7 +159,7 @@ def log_densities(name: str, weights: Array, parameters: Array, x: Array) -> Arr
 
 
 def mean_nll(mixture: ScipyMixture, x: Array) -> float:
-    """Mean of -log f over the observations; NaN for what is no mixture."""
+    """Mean of -log f over the observations; NaN for an invalid mixture."""
     if mixture.invalid_reason() is not None:
         return float("nan")
     block = max(1, CACHE_BLOCK // len(mixture.weights))
@@ -177,7 +167,7 @@ def mean_nll(mixture: ScipyMixture, x: Array) -> float:
     return -float(sum(mixture.log_density(part).sum() for part in parts)) / x.size
 
 
-def quadrature(*mixtures: ScipyMixture, order: int = 20) -> tuple[Array, Array]:
+def quadrature(*mixtures: ScipyMixture) -> tuple[Array, Array]:
     """Nodes and weights for ∫ g(x) dx over the support, fine wherever a component has mass.
 
     Gauss–Legendre between quantiles of all components, far into the tails, on a scale that opens
@@ -190,17 +180,12 @@ def quadrature(*mixtures: ScipyMixture, order: int = 20) -> tuple[Array, Array]:
     ends = ends[(ends > low) & (ends < high)]
     link, unlink, slope = _link((low, high))
     panels = np.unique(link(ends))
-    nodes, weights = _legendre(order)
+    nodes, weights = np.polynomial.legendre.leggauss(20)
     middle, half = 0.5 * (panels[1:] + panels[:-1]), 0.5 * np.diff(panels)
     x = unlink((middle[:, None] + half[:, None] * nodes).ravel())
     mass = (half[:, None] * weights).ravel()
     inside = (x > low) & (x < high)
     return x[inside], mass[inside] / slope(x[inside])
-
-
-@cache
-def _legendre(order: int) -> tuple[Array, Array]:
-    return np.polynomial.legendre.leggauss(order)
 
 
 Scale = Callable[[Array], Array]

@@ -19,7 +19,7 @@ import numpy as np
 import scenarios
 from benchmarks.files import replace_file
 from benchmarks.reference.admissible import rejection_reason
-from benchmarks.reference.ascent import Ascent, ascend
+from benchmarks.reference.ascent import ascend
 from benchmarks.reference.certificate import Optimum, Reference
 from benchmarks.reference.directional import directional_supremum, with_a_component_more
 from scenarios.errors import UserError
@@ -137,7 +137,8 @@ def distinct_optima(
     The ascents run on a sketch where the sample is large. The ``polished`` best of their distinct
     ends, and as many of the admissible ones, are then polished by ascents on the full data.
     """
-    view = coarse(sample)
+    sketchable = isinstance(sample.family, ExponentialFamily) and sample.size >= 2 * SKETCH_ROWS
+    view = sample.sketch(SKETCH_ROWS) if sketchable else sample
     generator = np.random.default_rng(seed)
     count = 1 if components == 1 else 40 * components
     starts = list(_starts(sample, components, count, generator))
@@ -162,28 +163,13 @@ def distinct_optima(
         for index, group in enumerate(groups)
     ]
     merged = grouped(candidates, lambda entry: entry[0].log_likelihood, SAME_OPTIMUM)
-    optima = [
-        _optimum(sample, group[0][0], sum(times for _, times in group), min_spread)
-        for group in merged
-    ]
+    optima = []
+    for group in merged:
+        best, times = group[0][0], sum(times for _, times in group)
+        weights, parameters = best.mixture.weights.tolist(), best.mixture.parameters.tolist()
+        reason = rejection_reason(sample, best, min_spread)
+        optima.append(Optimum(best.log_likelihood, times, weights, parameters, reason))
     return optima, len(ends)
-
-
-def _optimum(sample: Sample, ascent: Ascent, times: int, min_spread: float) -> Optimum:
-    return Optimum(
-        ascent.log_likelihood,
-        times,
-        ascent.mixture.weights.tolist(),
-        ascent.mixture.parameters.tolist(),
-        rejection_reason(sample, ascent, min_spread),
-    )
-
-
-def coarse(sample: Sample) -> Sample:
-    """A sketch of the sample, or the sample where it is small or its family has no sketch."""
-    if not isinstance(sample.family, ExponentialFamily) or sample.size < 2 * SKETCH_ROWS:
-        return sample
-    return sample.sketch(SKETCH_ROWS)
 
 
 def _starts(

@@ -37,35 +37,31 @@ PALETTE = {
     "s4": ("#8f6a00", "#e8b53a"),
     "s5": ("#5a6671", "#a9b6c2"),
 }
-INK, SOFT, BAR, GRID = (PALETTE[name][0] for name in ("ink", "soft", "bar", "grid"))
+INK, SOFT, BAR = (PALETTE[name][0] for name in ("ink", "soft", "bar"))
 SERIES = tuple(PALETTE[f"s{index}"][0] for index in range(6))
 GOOD, FAIR, POOR = SERIES[2], SERIES[4], SERIES[1]
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1, 2)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "DejaVu Sans"],
     "font.size": 10,
     "svg.fonttype": "none",
     "path.simplify_threshold": 0.2,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.grid": True,
     "axes.facecolor": "none",
-    "xtick.bottom": False,
-    "ytick.left": False,
     "axes.axisbelow": True,
     "axes.titlesize": 10,
-    "axes.unicode_minus": True,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "grid.color": GRID,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "grid.color": PALETTE["grid"][0],
 }
+STYLE |= dict.fromkeys(
+    ("axes.spines.top", "axes.spines.right", "xtick.bottom", "ytick.left"), False
+)
+STYLE |= dict.fromkeys(
+    ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
+)
 SVG = "http://www.w3.org/2000/svg"
 
 
@@ -108,29 +104,29 @@ def themed(figure: str) -> str:
     return figure
 
 
-def histogram(axes: Axes, x: Array, low: float, high: float, size: int, label: str) -> float:
-    """Draw the data's density between ``low`` and ``high`` and return its greatest height.
+def histogram(axes: Axes, x: Array, size: int) -> float:
+    """Draw the data's histogram and return its greatest height.
 
     ``x`` are the observations, or an evenly spaced part of all ``size`` of them.
     """
-    heights, edges = density_bins(x, low, high)
-    axes.stairs(heights, edges, fill=True, color=BAR, label=f"{label} (n = {size:,})")
+    heights, edges = density_bins(x)
+    axes.stairs(heights, edges, fill=True, color=BAR, label=f"data (n = {size:,})")
     return float(heights.max())
 
 
-def density_bins(x: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Return (share of the observations in each bin ÷ its width, edges).
+def density_bins(x: Array) -> tuple[Array, Array]:
+    """Return (share of the observations in each bin ÷ its width, edges of the bins).
 
-    Their number is Rice's 2 n^⅓, within 15 to 80.
+    The number of bins is Rice's 2 n^⅓, within 15 to 80.
     """
     bins = int(np.clip(2.0 * x.size ** (1 / 3), 15, 80))
-    counts, edges = np.histogram(x, bins, (low, high))
+    counts, edges = np.histogram(x, bins, view(x))
     return counts / (x.size * np.diff(edges)), edges
 
 
 def thinned_bins(x: Array) -> tuple[Array, Array]:
     """Return (middles, heights) of some twenty of the histogram's bins, for a table."""
-    heights, edges = density_bins(x, *view(x))
+    heights, edges = density_bins(x)
     step = max(1, len(heights) // 20)
     return 0.5 * (edges[1:] + edges[:-1])[::step], heights[::step]
 
@@ -140,13 +136,13 @@ def log_axes(axes: Axes, which: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     for letter in which:
-        getattr(axes, f"set_{letter}scale")("log")
-        low, high = getattr(axes, f"get_{letter}lim")()
+        axes.set(**{f"{letter}scale": "log"})
+        axis = getattr(axes, f"{letter}axis")
+        low, high = axis.get_view_interval()
         if not 0.0 < low < high < np.inf:  # every trial failed, so nothing is drawn
             low, high = 0.1, 10.0
         decades = [10.0 ** np.floor(np.log10(low) + 0.02), 10.0 ** np.ceil(np.log10(high) - 0.02)]
-        getattr(axes, f"set_{letter}lim")(decades)
-        axis = getattr(axes, f"{letter}axis")
+        axes.set(**{f"{letter}lim": decades})
         axis.set_major_locator(LogLocator(numticks=7))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
@@ -166,8 +162,9 @@ def view(x: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def inside(low: float, high: float, support: tuple[float, float], points: int = 300) -> Array:
+def curve_points(x: Array, support: tuple[float, float], points: int = 300) -> Array:
     """Return points at which to draw a density, a little beyond the data, inside the support."""
+    low, high = view(x)
     margin, inner = 0.05 * (high - low), 1e-3 * (high - low)
     return np.linspace(
         max(low - margin, support[0] + inner), min(high + margin, support[1] - inner), points

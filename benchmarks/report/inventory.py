@@ -1,4 +1,4 @@
-"""What the code defines, as data frames of text: for ``mixturebench list`` and the documentation.
+"""Data frames of text on what the code defines, for ``mixturebench list`` and the documentation.
 
 Rows come from the classes, and meanings from their docstrings.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
@@ -24,13 +24,13 @@ def scenarios() -> pd.DataFrame:
     """The catalogue of scenarios."""
     from scenarios.scenario import load, names
 
-    return _frame(
-        ("scenario", "family", "K", "n", "title"),
-        (
-            (s.name, s.family.name, str(s.components), f"{n:,}" if n else "real", s.title)
-            for s, n in ((s, s.specification.n) for s in map(load, names()))
-        ),
-    )
+    rows = []
+    for scenario in map(load, names()):
+        content = scenario.specification
+        size = f"{content.n:,}" if content.n else "real"
+        row = (scenario.name, scenario.family.name, scenario.components, size, content.title)
+        rows.append(map(str, row))
+    return _frame("scenario, family, K, n, title", rows)
 
 
 def fitters() -> pd.DataFrame:
@@ -41,12 +41,10 @@ def fitters() -> pd.DataFrame:
 
     rows = []
     for name, cls in known().items():
-        applies = "Any family." if cls.supports is Fitter.supports else line(cls.supports.__doc__)
-        options = ", ".join(f"{key}={_option(value)}" for key, value in settings(cls).items())
-        presets = [f"preset={preset}" for preset in cls.presets]
-        given = "; ".join(filter(None, [options, *presets]))
-        rows.append((name, line(cls.__doc__), applies, given))
-    return _frame(("fitter", "method", "applies to", "settings and their defaults"), rows)
+        options = [", ".join(_options(settings(cls)))] + [f"preset={name}" for name in cls.presets]
+        given = "; ".join(filter(None, options))
+        rows.append((name, line(cls.__doc__), _applies(cls, Fitter), given))
+    return _frame("fitter, method, applies to, settings and their defaults", rows)
 
 
 def settings_of(cls: type[Fitter]) -> pd.DataFrame:
@@ -66,28 +64,17 @@ def settings_of(cls: type[Fitter]) -> pd.DataFrame:
             meaning += f" One of {', '.join(f'`{value}`' for value in get_args(hints[name]))}."
         rows.append((name, f"`{_option(default)}`", meaning))
     for name, values in cls.presets.items():
-        given = ",".join(f"{key}={_option(value)}" for key, value in values.items())
-        rows.append((f"preset={name}", "", f"`{given}`"))
-    return _frame(("setting", "default", "meaning"), rows)
+        rows.append((f"preset={name}", "", f"`{','.join(_options(values))}`"))
+    return _frame("setting, default, meaning", rows)
 
 
 def starts() -> pd.DataFrame:
     """The start policies, plug-ins included."""
     from fitters.starts import StartPolicy, policies
 
-    return _frame(
-        ("start", "policy", "applies to"),
-        (
-            (
-                name,
-                line(cls.__doc__),
-                "Any family."
-                if cls.supports is StartPolicy.supports
-                else line(cls.supports.__doc__),
-            )
-            for name, cls in policies().items()
-        ),
-    )
+    known = policies().items()
+    rows = [(name, line(cls.__doc__), _applies(cls, StartPolicy)) for name, cls in known]
+    return _frame("start, policy, applies to", rows)
 
 
 def families() -> pd.DataFrame:
@@ -95,19 +82,13 @@ def families() -> pd.DataFrame:
     from scenarios.families import ExponentialFamily
     from scenarios.families import families as known
 
-    return _frame(
-        ("family", "parameters", "support", "exponential", "form"),
-        (
-            (
-                name,
-                " ".join(cls.parameter_names()),
-                "({:g}, {:g})".format(*cls.support).replace("inf", "∞"),
-                "yes" if issubclass(cls, ExponentialFamily) else "no",
-                line(cls.__doc__),
-            )
-            for name, cls in known().items()
-        ),
-    )
+    rows = []
+    for name, cls in known().items():
+        support = "({:g}, {:g})".format(*cls.support).replace("inf", "∞")
+        exponential = "yes" if issubclass(cls, ExponentialFamily) else "no"
+        parameters = " ".join(cls.parameter_names())
+        rows.append((name, parameters, support, exponential, line(cls.__doc__)))
+    return _frame("family, parameters, support, exponential, form", rows)
 
 
 def statuses() -> pd.DataFrame:
@@ -115,13 +96,11 @@ def statuses() -> pd.DataFrame:
     from benchmarks.runner.status import FOUND, SUCCESS, Status
 
     groups = {"rate": SUCCESS, "found": FOUND}
-    return _frame(
-        ("status", "meaning", "counted in"),
-        (
-            (str(s), s.meaning, ", ".join(name for name, group in groups.items() if s in group))
-            for s in Status
-        ),
-    )
+    rows = [
+        (str(s), s.meaning, ", ".join(name for name, group in groups.items() if s in group))
+        for s in Status
+    ]
+    return _frame("status, meaning, counted in", rows)
 
 
 def trial_columns() -> pd.DataFrame:
@@ -142,14 +121,14 @@ def trial_columns() -> pd.DataFrame:
         "target_seconds": "Seconds until each target of excess was first reached, (7,).",
         "target_passes": "The same in passes.",
     }
-    return _frame(("column", "meaning"), meanings.items())
+    return _frame("column, meaning", meanings.items())
 
 
 def summary_columns() -> pd.DataFrame:
     """The columns of a comparison of fitters."""
     from benchmarks.report.columns import COMPARISON
 
-    return _frame(("heading", "meaning"), ((c.heading, c.meaning) for c in COMPARISON))
+    return _frame("heading, meaning", ((c.heading, c.meaning) for c in COMPARISON))
 
 
 def attribute_docs(cls: type) -> dict[str, str]:
@@ -174,10 +153,20 @@ def line(docstring: str | None) -> str:
     return " ".join(paragraph.split()).replace("``", "`")
 
 
-def _frame(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> pd.DataFrame:
+def _frame(headings: str, rows: Iterable[Iterable[str]]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(list(rows), columns=list(headings))
+    return pd.DataFrame(list(map(tuple, rows)), columns=headings.split(", "))
+
+
+def _applies(cls: Any, base: Any) -> str:
+    """The models to which a fitter or a start policy applies, from its ``supports``."""
+    return "Any family." if cls.supports is base.supports else line(cls.supports.__doc__)
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    """Settings as they are written on the command line."""
+    return [f"{name}={_option(value)}" for name, value in values.items()]
 
 
 def _option(value: Any) -> str:

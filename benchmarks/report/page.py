@@ -10,7 +10,6 @@ from benchmarks.report.overall import OverallTable, overall_tables
 from benchmarks.report.section import Section
 from benchmarks.report.summary_text import verdict
 from benchmarks.report.tables import Column, Drawn, Table
-from benchmarks.report.warnings import warnings
 from benchmarks.scoring.score import ScoredRun
 from benchmarks.scoring.summary import KEYS, summarise
 
@@ -19,15 +18,13 @@ class Page:
     """A scored run with its summaries; figures and tables are made when a format asks for them."""
 
     def __init__(self, scored: ScoredRun) -> None:
-        self.scored, self.run, self.trials = scored, scored.run, scored.trials
+        self.run, self.trials, self.notes = scored.run, scored.trials, scored.notes
         self.summary = summarise(self.trials)
         """One row for each (scenario, fitter, start)."""
-        self.overall = summarise(self.trials, KEYS[1:])
-        """One row for each (fitter, start), over all scenarios."""
-        self.sections = [Section.of(scored, name) for name in self.trials["scenario"].unique()]
-        self.verdict = verdict(self.overall, len(self.sections))
-        self.warnings = warnings(scored)
-        self.ranking = Table.of("Ranking over all scenarios", OVERALL, self.overall)
+        self.sections = [Section(scored, name) for name in self.trials["scenario"].unique()]
+        overall = summarise(self.trials, KEYS[1:])
+        self.verdict = verdict(overall, len(self.sections))
+        self.ranking = Table.of("Ranking over all scenarios", OVERALL, overall)
 
     def comparison(self, scenario: str) -> Table:
         """Return the comparison of fitters and starts on a scenario."""

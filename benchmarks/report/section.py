@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.drawing import density_bins, inside, view
+from benchmarks.report.drawing import curve_points, density_bins, view
 from benchmarks.report.figures.base import drawn_figures
 from benchmarks.report.tables import Drawn
-from benchmarks.runner.plan import Key
 from benchmarks.scoring.comparisons import ONE_OPTIMUM, optima_reached
-from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.score import ScoredRun
 from scenarios.families.base import Array
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-@dataclass(frozen=True, eq=False)
 class Section:
-    """What the page shows of a scenario is made of these."""
+    """A scenario's first data set, and the trials on it with their traces."""
 
-    data_set: DataSet
-    reference: Reference
-    trials: pd.DataFrame
-    traces: dict[Key, list[tuple[float, float, float]]]
-
-    @classmethod
-    def of(cls, scored: ScoredRun, name: str) -> Section:
-        """Take a scenario's first data set from a run."""
+    def __init__(self, scored: ScoredRun, name: str) -> None:
         trials, key = scored.trials, (name, 0)
-        return cls(
-            scored.data_sets[key],
-            scored.references[key],
-            trials[(trials["scenario"] == name) & (trials["replicate"] == 0)],
-            {trial: points for trial, points in scored.traces.items() if trial[:2] == key},
-        )
-
-    @property
-    def name(self) -> str:
-        """The scenario's name."""
-        return self.data_set.scenario.name
+        self.name, self.data_set = name, scored.data_sets[key]
+        self.trials = trials[(trials["scenario"] == name) & (trials["replicate"] == 0)]
+        self.traces = {k: points for k, points in scored.traces.items() if k[:2] == key}
 
     @cached_property
     def figures(self) -> list[Drawn]:
@@ -60,7 +37,7 @@ class Section:
 
     @property
     def reference_error(self) -> float | None:
-        """The reference's information error, with which those of the fitters compare."""
+        """The reference's information error; None where the truth is not identifiable."""
         errors = self.trials["reference_information_error"].dropna()
         return None if errors.empty else float(errors.iloc[0])
 
@@ -82,15 +59,14 @@ class Section:
 
     @cached_property
     def _bins(self) -> tuple[Array, Array]:
-        ordered = self.data_set.sample.ordered
-        return density_bins(ordered, *view(ordered))
+        return density_bins(self.data_set.sample.ordered)
 
     def _picture(self, nll: float) -> str:
         """Draw the density at an optimum as an SVG path; empty where no mixture is known there."""
         family, n = self.data_set.scenario.family, self.data_set.sample.size
         known = [
             (abs(-optimum.log_likelihood / n - nll), optimum.weights, optimum.parameters)
-            for optimum in self.reference.optima
+            for optimum in self.data_set.reference.optima
         ]
         known += [
             (abs(row.nll - nll), row.weights, row.parameters)
@@ -99,7 +75,7 @@ class Section:
         gap, weights, parameters = min(known, key=lambda entry: entry[0])
         if gap * n > ONE_OPTIMUM:
             return ""
-        grid = inside(*view(self.data_set.sample.ordered), family.support, 120)
+        grid = curve_points(self.data_set.sample.ordered, family.support, 120)
         return self._path(grid, ScipyMixture.of(family.name, weights, parameters).density(grid))
 
     def _path(self, x: Any, y: Any) -> str:

@@ -1,8 +1,9 @@
-"""The fitters and start policies of a run, each drawn alike in all figures."""
+"""The fitters and start policies of a run, and how all figures draw each of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.drawing import DASHES, MARKERS, SERIES
@@ -30,9 +31,7 @@ class Series:
 def series_of(trials: pd.DataFrame) -> list[Series]:
     """Return every fitter and start: the colour is the fitter's, the dash the start's."""
     fitters, starts = list(trials["fitter"].unique()), list(trials["start"].unique())
-    pairs = [
-        (i, fitter, j, start) for i, fitter in enumerate(fitters) for j, start in enumerate(starts)
-    ]
+    pairs = product(enumerate(fitters), enumerate(starts))
     return [
         Series(
             fitter,
@@ -42,5 +41,5 @@ def series_of(trials: pd.DataFrame) -> list[Series]:
             DASHES[(j + i // len(SERIES)) % len(DASHES)],
             MARKERS[index % len(MARKERS)],
         )
-        for index, (i, fitter, j, start) in enumerate(pairs)
+        for index, ((i, fitter), (j, start)) in enumerate(pairs)
     ]

@@ -16,10 +16,7 @@ def verdict(overall: pd.DataFrame, scenarios: int) -> list[str]:
 
     Names of fitters stand between backticks, as in Markdown.
     """
-    rows = list(overall.itertuples())
-    if not rows:
-        return []
-    best, rest = rows[0], rows[1:]
+    best, *rest = rows = list(overall.itertuples())
     where = f" on {scenarios} scenarios" if scenarios > 1 else ""
     if best.converged == 0:
         sentences = [f"No method reached the optimum in any of its restarts{where}."]
@@ -34,7 +31,8 @@ def verdict(overall: pd.DataFrame, scenarios: int) -> list[str]:
     ]
     equals = [row for row in rest if row.rate == best.rate]
     if equals:
-        sentences.append(f"So did {_listed([_equal(row, best) for row in equals])}.")
+        *names, last = (_equal(row, best) for row in equals)
+        sentences.append(f"So did {', '.join(names)}{' and ' if names else ''}{last}.")
     worse = [row for row in rest if row.rate != best.rate]
     if worse:
         sentences.append(_shortfall(worse[-1]))
@@ -63,10 +61,6 @@ def _equal(row: Any, best: Any) -> str:
     name = f"`{row.fitter}`" if row.start == best.start else _name(row)
     count = "" if row.restarts == best.restarts else f" ({row.converged} of {row.restarts})"
     return f"{name}{count} at {duration(row.seconds)}"
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), parts[-1]])
 
 
 def _shortfall(row: Any) -> str:

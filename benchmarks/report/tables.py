@@ -1,11 +1,11 @@
-"""Tables: columns with their formats, rows of values, and Markdown."""
+"""Tables: columns with their formats, rows of values, and their text and Markdown."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,27 @@ class Table:
         """Return the table in GitHub's Markdown."""
         headings = [column.heading for column in self.columns]
         return markdown_table(headings, self.cells, [column.left for column in self.columns])
+
+    def text(self, width: int = 200) -> str:
+        """Return the table as plain text of at most ``width`` characters a line.
+
+        Columns with ``fold`` take several lines where the table would be wider.
+        """
+        from rich.console import Console
+        from rich.table import Table as RichTable
+
+        table = RichTable(title=self.label or None, title_justify="left", box=None, pad_edge=False)
+        for column in self.columns:
+            justify: Literal["left", "right"] = "left" if column.left else "right"
+            table.add_column(
+                column.heading, justify=justify, no_wrap=not column.fold, overflow="fold"
+            )
+        for row in self.cells:
+            table.add_row(*row)
+        console = Console(width=width, color_system=None, highlight=False, markup=False)
+        with console.capture() as capture:
+            console.print(table)
+        return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 @dataclass(frozen=True)

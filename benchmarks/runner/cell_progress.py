@@ -1,6 +1,6 @@
-"""The progress of a worker through its cell: messages and losses in, records out.
+"""The progress of a worker through its cell: turns messages and losses into records.
 
-Pure: ``worker_process.WorkerProcess`` owns the process, the pipes and the clock.
+It does no input or output; ``WorkerProcess`` has the process, the pipes and the clock.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ import json
 from collections import deque
 from dataclasses import replace
 
-from benchmarks.runner import SCHEMA
 from benchmarks.runner.plan import Cell, Limits, Record, key_of
-from benchmarks.runner.status import Status
+from benchmarks.runner.status import Status, failure
 
 MAX_LOSSES = 3
 """Consecutive workers lost after which the rest of a cell is not attempted."""
 
 
 class CellProgress:
-    """One cell in one worker, which prepares and then runs the trials in order."""
+    """The state of one cell in one worker, which prepares and then runs the trials in order."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -33,9 +32,9 @@ class CellProgress:
         return not self._trials
 
     def receive(self, line: bytes) -> Record | None:
-        """Parse a worker's message; returns its record, or None if it has prepared.
+        """Parse a worker's message; returns its record, or None if the worker is prepared now.
 
-        Raises ``ValueError`` for any other message than the expected one.
+        Raises ``ValueError`` if another message was expected.
         """
         try:
             message = json.loads(line)
@@ -60,29 +59,29 @@ class CellProgress:
         return limits.timeout * min(self._batch, len(self._trials)), "--timeout"
 
     def lose(self, outcome: Status, message: str, elapsed: float) -> list[Record]:
-        """Account for the loss of the worker, ``elapsed`` seconds after its last message.
+        """Count the loss of the worker, ``elapsed`` seconds after its last message.
 
         Returns the record of the current trial and, after ``MAX_LOSSES`` in a row, those of
-        the rest of the cell. Returns none if it ran a batch: its trials are then repeated one
-        by one, to find the one at fault.
+        the rest of the cell. Returns none if the worker ran a batch: the trials are then
+        repeated one by one, to find the one at fault.
         """
         if self._batch > 1:
             self._cell = replace(self._cell, unbatched=True)
             return []
         self._losses += 1
+        if self.setting_up:
+            message = f"while it was being prepared, {message}"
         # The time of a lost trial counts in the cost of a success.
         cost = {"setup_seconds" if self.setting_up else "seconds": elapsed}
-        records = [self._failure(outcome, message) | {"lost_worker": True} | cost]
+        lost = self._cell.record(*self._trials.popleft()) | failure(outcome, message)
+        records = [lost | {"lost_worker": True} | cost]
         if self._losses >= MAX_LOSSES:
             reason = f"{self._losses} workers in a row were lost on this cell"
-            records += [self._failure(Status.NOT_ATTEMPTED, reason) for _ in self._trials.copy()]
+            rest = failure(Status.NOT_ATTEMPTED, reason)
+            records += [self._cell.record(*trial) | rest for trial in self._trials]
+            self._trials.clear()
         return records
 
     def remaining(self) -> Cell:
         """Return the cell with the trials that are not on record, for another worker."""
         return replace(self._cell, trials=tuple(self._trials), losses=self._losses)
-
-    def _failure(self, outcome: Status, message: str) -> Record:
-        """Take the current trial off the queue; returns the record of its failure."""
-        record = {"schema": SCHEMA, **self._cell.record(*self._trials.popleft())}
-        return record | {"outcome": outcome.value, "message": message}

@@ -1,8 +1,8 @@
 """Run cells on an existing dask.distributed cluster.
 
-Every node runs its cells with the supervisor and workers that one machine uses, so limits mean
-the same everywhere. The unfinished cells of a lost node are repeated by others, and the first
-record of each trial counts.
+Every node runs its cells with the same supervisor and workers as a single machine, so limits have
+the same meaning. Other nodes repeat the unfinished cells of a lost node, and the first record of
+each trial counts.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from fitters import CONTRACT
 from scenarios.errors import UserError
 
 CONNECT_SECONDS = 10
+_LOCK = threading.Lock()
+_IDLE: list[Supervisor] = []
+_RELEASED: set[str] = set()
+"""The state of a node: supervisors that run no cell, and the runs that have ended."""
 
 
 class DaskBackend:
@@ -88,7 +92,7 @@ class DaskBackend:
 def run_remote_cell(
     content: dict[str, Any], limits: dict[str, float], run_id: str, expected_version: list[Any]
 ) -> list[Record]:
-    """Run one cell on a node. Records are sent as they arrive, and returned too."""
+    """Run one cell on this node; sends each record as it arrives, and returns all of them."""
     from distributed import get_worker
 
     if _version() != expected_version:
@@ -100,11 +104,11 @@ def run_remote_cell(
     records = []
     cell = Cell.of(content)
     with (
-        _NODE.supervisor(run_id, cell, Limits(**limits)) as supervisor,
+        _lent_supervisor(run_id, cell, Limits(**limits)) as supervisor,
         contextlib.closing(supervisor.run([cell])) as stream,
     ):
         for record in stream:
-            if run_id in _NODE.released or _cancelled(node, task):
+            if run_id in _RELEASED or _cancelled(node, task):
                 return []
             if record is not None:
                 node.log_event(run_id, [record])  # dask would add to a bare dictionary
@@ -113,50 +117,36 @@ def run_remote_cell(
 
 
 def release(run_id: str) -> None:
-    """End a run on a node: stop its cells, and kill idle workers."""
-    _NODE.release(run_id)
+    """End a run on this node: stop its cells, and kill idle workers."""
+    with _LOCK:
+        _RELEASED.add(run_id)
+        idle = _IDLE.copy()
+        _IDLE.clear()
+    for supervisor in idle:
+        supervisor.close()
 
 
-class _Node:
-    """The state of one node: idle supervisors, whose workers are prepared for some shapes."""
-
-    def __init__(self) -> None:
-        self.released: set[str] = set()
-        self._idle: list[Supervisor] = []
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def supervisor(self, run_id: str, cell: Cell, limits: Limits) -> Iterator[Supervisor]:
-        """Lend a supervisor, one that is prepared for the cell's shape if there is one."""
-        with self._lock:
-            self._idle.sort(key=lambda s: s.limits == limits and cell.shape in s.shapes)
-            supervisor = self._idle.pop() if self._idle else Supervisor(limits, 1)
-        if supervisor.limits != limits:
-            supervisor.close()
-            supervisor = Supervisor(limits, 1)
-        try:
-            yield supervisor
-        finally:
-            with self._lock:
-                if supervisor.busy or run_id in self.released:
-                    supervisor.close()
-                else:
-                    self._idle.append(supervisor)
-
-    def release(self, run_id: str) -> None:
-        """Note that a run has ended, and kill idle workers."""
-        with self._lock:
-            self.released.add(run_id)
-            idle, self._idle = self._idle, []
-        for supervisor in idle:
-            supervisor.close()
-
-
-_NODE = _Node()
+@contextlib.contextmanager
+def _lent_supervisor(run_id: str, cell: Cell, limits: Limits) -> Iterator[Supervisor]:
+    """Lend an idle supervisor, if possible with workers of the cell's shape, or a new one."""
+    with _LOCK:
+        _IDLE.sort(key=lambda s: s.limits == limits and cell.shape in s.shapes)
+        supervisor = _IDLE.pop() if _IDLE else Supervisor(limits, 1)
+    if supervisor.limits != limits:
+        supervisor.close()
+        supervisor = Supervisor(limits, 1)
+    try:
+        yield supervisor
+    finally:
+        with _LOCK:
+            if supervisor.busy or run_id in _RELEASED:
+                supervisor.close()
+            else:
+                _IDLE.append(supervisor)
 
 
 def _cancelled(node: Any, task: Any) -> bool:
-    """Whether the scheduler has dropped a task, as it does when the run's process ends."""
+    """Whether the scheduler has dropped a task, which it does when the run's process ends."""
     state = node.state.tasks.get(task)
     return state is None or state.state == "cancelled"
 

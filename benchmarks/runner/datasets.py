@@ -1,9 +1,11 @@
-"""Data sets, drawn from the scenario and the seed alone."""
+"""Draw data sets, which depend on the scenario and the seed alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.reference.admissible import spurious_reason
+from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.seeds import derive
 from scenarios.data_summary import summarise_data
@@ -22,10 +24,9 @@ def draw_sample(scenario: Scenario, replicate: int, seed: int) -> Sample:
 
 
 def check_data(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Draw the first data set of every scenario, to find bad data before the run.
+    """Draw the first data set of every scenario; returns their summaries by scenario name.
 
-    Returns the summary of each by the scenario's name. Raises ``UserError`` for data that
-    can't be fitted.
+    Raises ``UserError`` for data that can't be fitted.
     """
     summaries = {}
     for scenario in plan.scenarios:
@@ -41,5 +42,21 @@ def check_data(plan: Plan) -> dict[str, dict[str, Any]]:
                 f"scenario {scenario.name!r} has {sample.size} observations for {parameters} "
                 "parameters: fit fewer components, or give more data"
             )
+        _check_truth(scenario, sample)
         summaries[scenario.name] = summarise_data(sample.observations)
     return summaries
+
+
+def _check_truth(scenario: Scenario, sample: Sample) -> None:
+    """Raise ``UserError`` for a truth that would be spurious as a fit: no fit could find it."""
+    if scenario.truth is None:
+        return
+    truth = scenario.truth
+    mixture = ScipyMixture(truth.family.name, truth.weights, truth.parameters)
+    floor = scenario.specification.spread_floor
+    reason = spurious_reason(mixture, sample.observations, floor)
+    if reason is not None:
+        raise UserError(
+            f"scenario {scenario.name!r}: its true mixture would be rejected as spurious, because "
+            f"{reason}: set a smaller spread_floor in its file, or widen the component"
+        )

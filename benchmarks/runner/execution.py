@@ -1,4 +1,4 @@
-"""Run a plan in a folder, with progress, and end in good order."""
+"""Run a plan in a folder, with progress, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def execute_plan(plan: Plan, folder: Path, backend: Backend) -> None:
 
     Raises ``UserError`` as ``open_session`` and ``RunSession.execute`` do.
     """
-    from benchmarks.runner.progress import ProgressBar
+    from benchmarks.runner.progress import progress_bar
 
     with open_session(plan, folder) as session:
         before, began = len(session.done), time.monotonic()
@@ -29,7 +29,7 @@ def execute_plan(plan: Plan, folder: Path, backend: Backend) -> None:
         done = f", {before} of them done" if before else ""
         print(f"{plan.size()} trials into {folder}{done}", file=sys.stderr)
         try:
-            with terminable(), ProgressBar(session) as progress:
+            with terminable(), progress_bar(session) as progress:
                 session.execute(backend, progress)
         except BaseException:
             safe = f"{len(session.done)} of {plan.size()} trials are safe in {folder}"
@@ -54,7 +54,7 @@ def terminable() -> Iterator[None]:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

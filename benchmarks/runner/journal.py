@@ -26,7 +26,7 @@ RUN = "run.json"
 TRIALS = "trials.jsonl"
 TORN = "trials.torn"
 SYNC_SECONDS = 0.2
-"""A power cut loses no trial that ended earlier than this before it."""
+"""After a power cut, trials that ended at least so long before it are on the disk."""
 
 RUN_FIELDS = ("schema", "contract", "plan")
 RECORD_FIELDS = ("schema", *TRIAL, "outcome")
@@ -34,7 +34,7 @@ RECORD_FIELDS = ("schema", *TRIAL, "outcome")
 
 
 def number(value: float) -> float | str:
-    """Return ``value`` as strict JSON can hold it: "nan", "inf" and "-inf" as strings."""
+    """Return ``value`` for strict JSON, in which "nan", "inf" and "-inf" are strings."""
     value = float(value)
     return value if math.isfinite(value) else str(value)
 
@@ -63,8 +63,8 @@ def from_line(line: bytes) -> Record | None:
 class Journal:
     """A run's ``trials.jsonl``, open for writing and locked against other writers.
 
-    ``records`` are those that it held when it was opened. Raises ``UserError`` if another
-    process has it open, or if a line that is not the last is damaged.
+    ``records`` are those that were in the file when it was opened. Raises ``UserError`` if
+    another process has it open, or if a line other than the last is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,15 +73,20 @@ class Journal:
         self._unsynced = False
         self._synced_at = time.monotonic()
         try:
-            _lock(self._file, folder)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = path.read_bytes()
             self.records, self._size = _records(content, path)
             if self._size < len(content):
                 with (folder / TORN).open("ab") as torn:
                     torn.write(content[self._size :] + b"\n")
                 os.ftruncate(self._file, self._size)
-        except BaseException:
+        except BaseException as error:
             os.close(self._file)
+            if isinstance(error, BlockingIOError):
+                raise UserError(
+                    f"another process writes the run in {folder}: wait for its end, or name "
+                    "another folder"
+                ) from error
             raise
 
     def append(self, record: Record) -> None:
@@ -99,7 +104,7 @@ class Journal:
         self.sync()
 
     def sync(self, now: bool = False) -> None:
-        """Force written lines to the disk, if that is due or ``now`` is set."""
+        """Force written lines to the disk, if that is due or ``now`` is true."""
         if not self._unsynced:
             self._synced_at = time.monotonic()
         elif now or time.monotonic() - self._synced_at >= SYNC_SECONDS / 2:
@@ -150,7 +155,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def write_run(folder: Path, run: dict[str, Any]) -> None:
-    """Write ``run.json`` whole or not at all."""
+    """Write ``run.json``."""
     replace_file(folder / RUN, (json.dumps(run, indent=1) + "\n").encode())
 
 
@@ -169,17 +174,8 @@ def being_written(folder: Path) -> bool:
         os.close(file)
 
 
-def _lock(file: int, folder: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UserError(
-            f"another process writes the run in {folder}: wait for its end, or name another folder"
-        ) from error
-
-
 def _records(content: bytes, path: Path) -> tuple[list[Record], int]:
-    """Parse a journal into its records and the bytes that they take; the rest is torn."""
+    """Parse a journal; returns its records and their bytes, after which a torn line may follow."""
     records, whole = [], 0
     lines = content.splitlines(keepends=True)
     for index, line in enumerate(lines):
@@ -198,7 +194,7 @@ def _records(content: bytes, path: Path) -> tuple[list[Record], int]:
 
 
 def _check_fields(content: dict[str, Any], fields: Sequence[str], path: Path) -> None:
-    """Raise ``UserError`` unless ``content`` is of today's schema and has ``fields``."""
+    """Raise ``UserError`` unless ``content`` has schema ``SCHEMA`` and ``fields``."""
     if content.get("schema") != SCHEMA:
         raise UserError(
             f"{path} has schema {content.get('schema')}, and this version of mixturebench reads "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runner import SCHEMA
 from fitters.spec import parse
 from fitters.starts import policy
 from scenarios.errors import UserError
@@ -54,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Profile:
-    """A ready-made plan."""
+    """A predefined plan."""
 
     scenarios: tuple[str, ...]
     """Names; empty for every scenario of the catalogue whose truth is known."""
@@ -63,10 +64,6 @@ class Profile:
     """Restarts by fitter name; the entry ``""`` is for all others."""
     data_sets: int
     fitters: tuple[str, ...] = FITTERS
-
-    def scenario_names(self) -> tuple[str, ...]:
-        """Return the names of its scenarios."""
-        return self.scenarios or tuple(name for name in names() if load(name).truth is not None)
 
 
 # ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
@@ -87,7 +84,7 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """All trials of one (scenario, data set, fitter): the unit of accounting and rescheduling."""
+    """All trials of one scenario, data set and fitter, which one worker runs."""
 
     scenario: Scenario
     replicate: int
@@ -96,19 +93,19 @@ class Cell:
     trials: tuple[tuple[str, int], ...]
     """(start policy, restart) of each trial that is not on record yet."""
     losses: int = 0
-    """Consecutive trials just before these that were lost with their worker."""
+    """How many trials in a row, just before these, lost their worker."""
     unbatched: bool = False
     """Whether to run its trials one by one, because a batch of them was lost."""
 
     @property
     def shape(self) -> Shape:
-        """What its worker must be prepared for."""
+        """The shape that its worker must have."""
         return (self.fitter, self.scenario.family.name, self.scenario.components)
 
     def record(self, start: str, restart: int) -> Record:
-        """Return the fields that identify one of its trials."""
+        """Return the first fields of a trial's record: ``schema`` and those of ``TRIAL``."""
         values = (self.scenario.name, self.replicate, self.fitter, start, restart)
-        return dict(zip(TRIAL, values, strict=True))
+        return {"schema": SCHEMA, **dict(zip(TRIAL, values, strict=True))}
 
     def trial_keys(self) -> list[Key]:
         """Return the keys of its trials, in order."""
@@ -126,14 +123,12 @@ class Cell:
 
     def content(self) -> dict[str, Any]:
         """Return the cell as plain values, for a worker that may be on another machine."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        trials = [list(trial) for trial in self.trials]
-        return {**values, "scenario": _scenario_content(self.scenario), "trials": trials}
+        return {**vars(self), "scenario": _scenario_content(self.scenario)}
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Cell:
-        """Return the cell that ``content`` was made of."""
-        trials = tuple((start, restart) for start, restart in content["trials"])
+        """Return the cell of a ``content``, which may have been through JSON."""
+        trials = tuple(map(tuple, content["trials"]))
         return cls(**{**content, "scenario": _scenario(content["scenario"]), "trials": trials})
 
 
@@ -185,10 +180,7 @@ class Plan:
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Plan:
-        """Return the plan that ``content`` was made of; only its limits may be missing.
-
-        Fields of another name are ignored. Raises ``UserError`` if a field is missing.
-        """
+        """Return the plan of a ``content``; ``UserError`` if a field except limits is missing."""
         try:
             return cls(
                 profile=content["profile"],
@@ -246,7 +238,9 @@ class Choices:
         for name in starts:
             policy(name)
         data_sets = self.data_sets or base.data_sets
-        scenarios = _load_scenarios(self.scenarios or base.scenario_names(), data_sets)
+        chosen = self.scenarios or base.scenarios
+        chosen = chosen or tuple(name for name in names() if load(name).truth is not None)
+        scenarios = _load_scenarios(chosen, data_sets)
         return Plan(profile, scenarios, specs, starts, restarts, data_sets, self.seed or 0, limits)
 
 

@@ -33,8 +33,7 @@ def summarise_posterior(posterior: Any, sample: Sample) -> dict[str, Any]:
     points = np.quantile(sample.observations, DATA_QUANTILES)
     flat = draws.reshape(-1, *draws.shape[2:])
     densities = log_densities(sample.family.name, flat[..., 0], flat[..., 1:], points)
-    densities = densities.reshape(chains, length, len(points))
-    columns = [np.ascontiguousarray(densities[..., j]) for j in range(len(points))]
+    columns = np.ascontiguousarray(densities.T).reshape(len(points), chains, length)
     return {
         "chains": chains,
         "draws": length,

@@ -1,9 +1,11 @@
-"""Progress of long work on standard error; silent where that is not a terminal."""
+"""Show progress on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -36,45 +38,34 @@ COLUMNS = (
 )
 
 
-class ProgressBar:
-    """A bar with cells and trials done of planned, failures by outcome, and the time left."""
+@contextmanager
+def progress_bar(session: RunSession) -> Iterator[Callable[[Record], None]]:
+    """Show cells and trials done of planned, failures by outcome, and the time left.
 
-    def __init__(self, session: RunSession) -> None:
-        console = Console(stderr=True)
-        plan, done = session.plan, session.done
-        self._trials_left = Counter(key[:3] for cell in plan.cells() for key in cell.trial_keys())
-        self._failures: Counter[str] = Counter()
-        self._bar = Progress(*COLUMNS, console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task(
-            "", total=plan.size(), completed=len(done), cells="", failures=""
-        )
-        for record in done.values():
-            self._count(record)
-        self._show()
+    Yields the function to call with each new record.
+    """
+    console, plan, done = Console(stderr=True), session.plan, session.done
+    trials_left = Counter(key[:3] for cell in plan.cells() for key in cell.trial_keys())
+    trials_left.subtract(key[:3] for key in done)
+    failures = Counter(r["outcome"] for r in done.values() if r["outcome"] != RETURNED)
+    bar = Progress(*COLUMNS, console=console, disable=not console.is_terminal)
+    task = bar.add_task("", total=plan.size(), completed=len(done), cells="", failures="")
 
-    def __enter__(self) -> ProgressBar:
-        self._bar.start()
-        return self
+    def show(advance: int) -> None:
+        finished = sum(count == 0 for count in trials_left.values())
+        text = f"({count_text(failures)})" if failures else ""
+        cells = f"{finished}/{len(trials_left)}"
+        bar.update(task, advance=advance, cells=cells, failures=text)
 
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, record: Record) -> None:
-        """Count one more trial."""
-        self._count(record)
-        self._bar.advance(self._task)
-        self._show()
-
-    def _count(self, record: Record) -> None:
-        self._trials_left[key_of(record)[:3]] -= 1
+    def count(record: Record) -> None:
+        trials_left[key_of(record)[:3]] -= 1
         if record["outcome"] != RETURNED:
-            self._failures[record["outcome"]] += 1
+            failures[record["outcome"]] += 1
+        show(1)
 
-    def _show(self) -> None:
-        finished = sum(count == 0 for count in self._trials_left.values())
-        cells = f"{finished}/{len(self._trials_left)}"
-        failures = f"({count_text(self._failures)})" if self._failures else ""
-        self._bar.update(self._task, cells=cells, failures=failures)
+    show(0)
+    with bar:
+        yield count
 
 
 def count_text(counts: Counter[str]) -> str:

@@ -67,25 +67,19 @@ def status_of(folder: Path) -> RunStatus:
 def _by_fitter(plan: Plan, records: list[Record]) -> pd.DataFrame:
     import pandas as pd
 
-    done, rows = {key_of(record): record for record in records}, []
-    for fitter in plan.fitters:
-        cells = [cell for cell in plan.cells() if cell.fitter == fitter]
-        trials = sum(len(cell.trials) for cell in cells)
-        remaining = [len(cell.remaining(done).trials) for cell in cells]
-        failures = Counter(
-            r["outcome"] for r in records if r["fitter"] == fitter and r["outcome"] != RETURNED
-        )
-        rows.append(
-            {
-                "fitter": fitter,
-                "cells": len(cells),
-                "cells_done": remaining.count(0),
-                "trials": trials,
-                "trials_done": trials - sum(remaining),
-                "failures": count_text(failures),
-            }
-        )
-    return pd.DataFrame(rows)
+    done = {key_of(record): record for record in records}
+    cells = pd.DataFrame(
+        [(c.fitter, len(c.trials), len(c.remaining(done).trials)) for c in plan.cells()],
+        columns=["fitter", "trials", "trials_left"],
+    )
+    cells["trials_done"] = cells["trials"] - cells.pop("trials_left")
+    cells["cells_done"] = cells["trials_done"] == cells["trials"]
+    table = cells.assign(cells=1).groupby("fitter", sort=False, as_index=False).sum()
+    failures = {name: Counter[str]() for name in plan.fitters}
+    for record in records:
+        if record["outcome"] != RETURNED:
+            failures[record["fitter"]][record["outcome"]] += 1
+    return table.assign(failures=[count_text(failures[name]) for name in table["fitter"]])
 
 
 def _reasons(records: list[Record]) -> pd.DataFrame:
@@ -101,7 +95,7 @@ def _reasons(records: list[Record]) -> pd.DataFrame:
 
 
 def _times(records: list[Record]) -> dict[str, float]:
-    """Sum up seconds in fits and starts over trials, and in setup once a cell and worker."""
+    """Return seconds in fits and starts over all trials, and in setup over cells and workers."""
     setups = {
         (r["scenario"], r["replicate"], r["fitter"], r.get("setup_seconds", 0.0)) for r in records
     }

@@ -1,4 +1,4 @@
-"""Run a plan and record its trials in a folder, from the start or from where a session ended."""
+"""Run a plan and record its trials in a folder; a later session runs what is left."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ from scenarios.errors import UserError
 
 
 class Backend(Protocol):
-    """Runs cells somewhere: ``LocalBackend`` or ``DaskBackend``."""
+    """Runs cells, ``workers`` at once, on this machine or on a cluster."""
 
     workers: int
-    """How many cells it runs at once."""
 
     def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
         """Yield the cells' records as they arrive, and None now and then meanwhile."""
 
 
 class RunSession:
-    """A plan and its folder, open for writing; ``done`` are the records by trial.
+    """A plan and its folder, open for writing; ``done`` has the records by trial.
 
-    ``data`` are summaries of the data drawn now, by scenario and replicate. Raises
-    ``UserError`` if records are of other data.
+    ``data`` has summaries of the data by scenario and replicate. Raises ``UserError`` if a
+    record is of other data.
     """
 
     def __init__(
@@ -64,25 +63,25 @@ class RunSession:
         """Run the remaining trials of ``cells``, by default the plan's, and record each.
 
         Raises ``UserError`` if the disk is full, if two machines draw different data, or if
-        the backend returns without some trials; trials that are on record stay.
+        the backend returns without some trials; the folder keeps the trials that are on record.
         """
         cells = self.remaining(cells)
-        expected = {key for cell in cells for key in cell.trial_keys()}
+        missing = {key for cell in cells for key in cell.trial_keys()}
         with closing(backend.run(cells)) as records:
             for record in records:
                 if record is None:
                     self._write(None)
                     continue
                 key = key_of(record)
-                if key in self.done or key not in expected:
+                if key not in missing:
                     continue  # repeated on another node: the first record counts
                 self._check_data(record)
                 self._write(record)
+                missing.remove(key)
                 self.done[key] = record
                 progress(record)
-        missing = len(expected - self.done.keys())
         if missing:
-            raise UserError(f"{missing} trials did not come back from where they were sent")
+            raise UserError(f"{len(missing)} trials did not come back from where they were sent")
 
     def _write(self, record: Record | None) -> None:
         """Append a record, or force earlier ones to the disk if that is due."""
@@ -108,12 +107,10 @@ class RunSession:
 def open_session(
     plan: Plan, folder: Path, facts: Mapping[str, Any] | None = None
 ) -> Iterator[RunSession]:
-    """Open ``folder`` to run ``plan``: new, empty, or of an earlier session of this plan.
+    """Open ``folder`` to run ``plan``: a new or empty folder, or one with a run of this plan.
 
-    ``facts`` are added to the ``run.json`` of a new run.
-
-    Raises ``UserError`` if the folder holds anything else, another plan, or can't be
-    written; or if the data can't be fitted, or differ from those that the run began with.
+    ``facts`` are added to the ``run.json`` of a new run. Raises ``UserError`` if the folder holds
+    anything else or can't be written, or if the data can't be fitted or differ from the run's.
     """
     stored = _stored_run(folder)
     if stored is not None:
@@ -141,15 +138,14 @@ def note_session(folder: Path, began: float, workers: int, trials: int) -> None:
 
     ``began`` is a time of ``time.monotonic()``.
     """
-    run = read_run(folder)
-    seconds = time.monotonic() - began
+    run, seconds = read_run(folder), time.monotonic() - began
     session = {**provenance(), "seconds": seconds, "workers": workers, "trials": trials}
     with suppress(OSError):  # a full disk has been reported already
         write_run(folder, {**run, "sessions": [*run.get("sessions", []), session]})
 
 
 def _stored_run(folder: Path) -> dict[str, Any] | None:
-    """Return the run in a folder, or None if it is new or empty; ``UserError`` otherwise."""
+    """Return the run in a folder, None if it is new or empty; otherwise raise ``UserError``."""
     try:
         files = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     except OSError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 RETURNED = "returned"
 """The outcome of a trial whose fitter returned a ``Fit``: its scores decide the status."""
+MAX_MESSAGE = 2000
+"""Characters of a message that are recorded."""
 
 
 class Status(StrEnum):
@@ -56,3 +58,8 @@ FOUND = (Status.CONVERGED, Status.FOUND)
 """Statuses of fits within the statistical noise of the reference optimum."""
 SCORED = (*FOUND, Status.LOCAL, Status.UNFINISHED)
 """Statuses of admissible fits."""
+
+
+def failure(status: Status, message: str) -> dict[str, Any]:
+    """Return the fields of a record that say how a trial failed."""
+    return {"outcome": status.value, "message": message[:MAX_MESSAGE]}

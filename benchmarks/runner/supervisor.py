@@ -1,7 +1,7 @@
 """Run cells in worker processes on this machine, each under its limits.
 
-A process pool would not do: its workers share the fate of one that crashes, hangs or exhausts
-the memory, and fitters are expected to do all three.
+Process pools fail as a whole when one worker crashes, hangs or exhausts the memory, and fitters
+are expected to do all three.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.runner.plan import Cell, Limits, Record, Shape
 from benchmarks.runner.worker_process import WorkerProcess
 
 POLL_SECONDS = 0.05
-"""Interval at which workers are checked although none of them has sent anything."""
+"""The longest interval between two checks of the workers."""
 
 
 class LocalBackend:
@@ -34,7 +34,7 @@ class LocalBackend:
 class Supervisor:
     """Runs cells in at most ``workers`` processes, which stay prepared until ``close``.
 
-    They import the packages in ``root``, by default those of this process.
+    The processes import the packages in ``root``, by default those of this process.
     """
 
     def __init__(self, limits: Limits, workers: int, root: Path | None = None) -> None:
@@ -52,14 +52,13 @@ class Supervisor:
         return any(not worker.idle for worker in self._processes)
 
     def run(self, cells: Iterable[Cell]) -> Generator[Record | None, None, None]:
-        """Yield the records of ``cells`` as they arrive, and None now and then meanwhile.
+        """Yield the records of ``cells`` as they arrive, and None while there are none.
 
         Every trial of every cell has exactly one record, even if its worker is lost.
         """
         queues: dict[Shape, deque[Cell]] = {}
         for cell in cells:
-            if cell.trials:
-                queues.setdefault(cell.shape, deque()).append(cell)
+            queues.setdefault(cell.shape, deque()).append(cell)
         while queues or self.busy:
             self._assign(queues)
             ready = wait([pipe for w in self._processes for pipe in w.readable], POLL_SECONDS)
@@ -72,7 +71,7 @@ class Supervisor:
                 yield None
 
     def close(self) -> None:
-        """Kill all workers and all that they started."""
+        """Kill all workers and the processes that they started."""
         while self._processes:
             self._discard(self._processes[-1])
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner import SCHEMA
 from benchmarks.runner.journal import number, numbers
 from benchmarks.runner.plan import Cell, Record
 from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
-from benchmarks.runner.status import RETURNED, Status
+from benchmarks.runner.status import MAX_MESSAGE, RETURNED, Status, failure
 from fitters.base import Fit, Fitter, Prepared
 from fitters.spec import parse
 from fitters.starts import Start, policy
@@ -27,12 +26,10 @@ from scenarios.model import Model
 from scenarios.sample import Sample
 
 HOST = platform.node()
-MAX_MESSAGE = 2000
-"""Characters of a message that are recorded."""
 
 
 class Observer:
-    """Notes clock, passes and mixture at log-spaced iterates."""
+    """Records seconds, passes and the mixture at log-spaced iterates."""
 
     growth = 1.2  # 64 points reach some 40,000 passes
 
@@ -50,7 +47,7 @@ class Observer:
         self.next_due = max(passes + 1.0, passes * self.growth)
 
     def trace(self) -> list[list[Any]]:
-        """[seconds, passes, weights, parameters] of each point, to be scored later."""
+        """Return [seconds, passes, weights, parameters] of each point."""
         return [
             [seconds, number(passes), numbers(m.weights.tolist()), numbers(m.parameters.tolist())]
             for seconds, passes, m in self.points
@@ -58,7 +55,7 @@ class Observer:
 
 
 class CellRunner:
-    """The fitter of one cell, prepared once, and its trials."""
+    """Prepares the fitter of one cell once, and runs its trials."""
 
     def __init__(self, cell: Cell, sample: Sample) -> None:
         self.cell, self.sample = cell, sample
@@ -68,14 +65,14 @@ class CellRunner:
         self.fitter: Fitter = parse(cell.fitter)
         self.prepared: Prepared | None = None
         self.setup_seconds = 0.0
-        self.failure: Record | None = None
-        """Outcome and message of every trial, where the fitter can't be prepared."""
+        self.failed: Record | None = None
+        """Outcome and message of every trial, if the fitter can't be prepared."""
 
     def prepare(self, earlier: Prepared | None) -> None:
         """Rebind the object prepared for an earlier cell of the same shape, or prepare anew."""
         reason = self.fitter.supports(self.model)
         if reason is not None:
-            self.failure = _failure(Status.UNSUPPORTED, reason)
+            self.failed = failure(Status.UNSUPPORTED, reason)
             return
         began = time.perf_counter()
         try:
@@ -83,7 +80,7 @@ class CellRunner:
             if self.prepared is None:
                 self.prepared = self.fitter.prepare(self.sample, self.model)
         except BaseException as error:  # a fitter may raise anything, and the run goes on
-            self.failure = _failure(Status.ERROR, _described("prepare", error))
+            self.failed = _error(error, "prepare: ")
         self.setup_seconds = time.perf_counter() - began
 
     @property
@@ -93,7 +90,7 @@ class CellRunner:
             return 1
         return int(self.prepared.batch)
 
-    def trials(self, trials: Sequence[tuple[str, int]]) -> list[Record]:
+    def run(self, trials: Sequence[tuple[str, int]]) -> list[Record]:
         """Run one trial or a batch of trials; returns their records in order."""
         begun = [self._begin(*trial) for trial in trials]
         ready = [(record, start) for record, start in begun if start is not None]
@@ -108,9 +105,8 @@ class CellRunner:
         return (self.cell.seed, self.scenario_digest, self.cell.replicate, restart)
 
     def _begin(self, start_name: str, restart: int) -> tuple[Record, Start | None]:
-        """The first fields of a trial's record, and its start, or None if it has failed."""
+        """Return the first fields of a trial's record, and its start, or None if that failed."""
         record: Record = {
-            "schema": SCHEMA,
             **self.cell.record(start_name, restart),
             "host": HOST,
             "data": self.data,
@@ -120,9 +116,9 @@ class CellRunner:
         start_policy = policy(start_name)
         reason = start_policy.supports(self.model)
         if reason is not None:
-            return record | _failure(Status.UNSUPPORTED, reason), None
-        if self.failure is not None:
-            return record | self.failure, None
+            return record | failure(Status.UNSUPPORTED, reason), None
+        if self.failed is not None:
+            return record | self.failed, None
         derived = derive("start", *self._seed_of(restart))
         seed = restart if start_policy.seed_is_restart else derived
         self.sample.passes.clear()
@@ -130,7 +126,7 @@ class CellRunner:
         try:
             start = Start.of(start_policy, self.sample, self.model, seed)
         except BaseException as error:
-            return record | _failure(Status.ERROR, _described("start", error)), None
+            return record | _error(error, "start: "), None
         record |= {
             "start_seconds": time.perf_counter() - began,
             "start_passes": dict(self.sample.passes),
@@ -140,7 +136,7 @@ class CellRunner:
         return record, start
 
     def fits(self, starts: list[Start], seeds: list[int]) -> list[Record]:
-        """Fit from ``starts``, one by itself or more as a batch; returns facts of each fit."""
+        """Fit from one start, or from several as a batch; returns the facts of each fit."""
         sample, size = self.sample, len(starts)
         assert self.prepared is not None
         sample.passes.clear()
@@ -157,50 +153,48 @@ class CellRunner:
             outcomes = [_facts(fit) for fit in fits]
         except BaseException as error:
             fits = [None] * size
-            outcomes = [_failure(Status.ERROR, _described("", error)) for _ in starts]
+            outcomes = [_error(error) for _ in starts]
         cost = {
             "batch": size,
             "seconds": (time.perf_counter() - began) / size,
             "cpu_seconds": (time.process_time() - cpu) / size,
         }
-        # The clock has stopped: traces and posteriors are the runner's own work.
+        # Traces and posteriors are work of the runner, and cost the fitter nothing.
         passes = self._passes(outcomes)
         outcomes = [o | cost | {"passes": p} for o, p in zip(outcomes, passes, strict=True)]
         return [self._completed(*each, observer) for each in zip(outcomes, fits, strict=True)]
 
     def _passes(self, outcomes: list[Record]) -> list[Mapping[str, float]]:
-        """The passes of each fit by kernel.
+        """Return the passes of each fit by kernel.
 
-        Those that the sample counted, if it counts. It can't tell the fits of a batch apart:
-        they share its count by their own figures where these add up to it, and equally where
-        they do not.
+        A fit has the passes that the sample counted, unless the fitter counts them. The sample
+        counts those of a batch together: its fits have the passes that they state if these add
+        up to the count, and equal shares of it otherwise.
         """
         size, counted = len(outcomes), dict(self.sample.passes)
-        stated = [outcome.get("passes") for outcome in outcomes]
-        complete = [each for each in stated if each is not None]
-        if self.fitter.counted_by == "fitter" and len(complete) == size:
-            return complete
-        total = sum(sum(each.values()) for each in complete)
-        if size > 1 and len(complete) == size and np.isclose(total, sum(counted.values()), 1e-6):
-            return complete
+        stated = [outcome["passes"] for outcome in outcomes if "passes" in outcome]
+        if len(stated) == size:
+            total = sum(sum(each.values()) for each in stated)
+            adds_up = size > 1 and np.isclose(total, sum(counted.values()), 1e-6)
+            if adds_up or self.fitter.counted_by == "fitter":
+                return stated
         return [{kernel: count / size for kernel, count in counted.items()}] * size
 
     def _completed(self, outcome: Record, fit: Any, observer: Observer) -> Record:
-        """Add the trace and the posterior's summary; an error in either is the trial's."""
+        """Add the trace and the posterior's summary; if either fails, the trial has failed."""
         try:
             outcome["trace"] = observer.trace()
             if getattr(fit, "posterior", None) is not None:
                 outcome["posterior"] = summarise_posterior(fit.posterior, self.sample)
         except Exception as error:
-            outcome |= _failure(Status.ERROR, _described("its trace or posterior", error))
+            outcome |= _error(error, "its trace or posterior: ")
         return outcome
 
 
 def _facts(fit: object) -> Record:
-    """The fields of a record that a fit fills."""
+    """Return the fields of a record that come from a fit."""
     if not isinstance(fit, Fit):
-        message = f"the fitter returned a {type(fit).__name__}, not a Fit"
-        return _failure(Status.ERROR, message)
+        return failure(Status.ERROR, f"the fitter returned a {type(fit).__name__}, not a Fit")
     try:
         facts = {
             "outcome": RETURNED,
@@ -215,19 +209,15 @@ def _facts(fit: object) -> Record:
             json.dumps(dict(fit.extra), allow_nan=False)  # raises what the journal can't write
             facts["extra"] = dict(fit.extra)
     except Exception as error:  # an error of this fit alone, in a batch too
-        return _failure(Status.ERROR, _described("", error))
+        return _error(error)
     return facts
 
 
-def _failure(status: Status, message: str) -> Record:
-    return {"outcome": status.value, "message": message[:MAX_MESSAGE]}
-
-
-def _described(stage: str, error: BaseException) -> str:
-    return f"{stage}{': ' if stage else ''}{type(error).__name__}: {error}"
+def _error(error: BaseException, stage: str = "") -> Record:
+    return failure(Status.ERROR, f"{stage}{type(error).__name__}: {error}")
 
 
 def _peak_mb() -> float:
-    """The peak resident memory of this worker so far, in MB."""
+    """Return the peak resident memory of this worker so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)  # bytes; KiB on Linux

@@ -2,8 +2,8 @@
 
 It reads cells from its standard input, one line of JSON each, and answers on its standard
 output: ``{"prepared": seconds, "batch": size}``, then ``{"record": ...}`` for each trial. It
-moves both to private files first. Fitters find an empty standard input and a standard output
-that is discarded, so nothing that they read or print is taken for a message.
+moves both to private files first. Fitters have an empty standard input, and their standard
+output is discarded, so nothing that they print is mistaken for a message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GRACE_SECONDS = 10.0
 
 
 def main() -> None:
-    """Run cells until killed; ends with all that it started when the supervisor ends."""
+    """Run cells until killed; when the supervisor ends, kill this process group."""
     inbox, outbox = _private_pipes()
     faulthandler.enable()
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -48,14 +48,10 @@ def run_cell(
     earlier: Prepared | None,
     send: Callable[[dict[str, Any]], None],
 ) -> Prepared | None:
-    """Run one cell and ``send`` its messages.
-
-    Returns the prepared fitter, which is the argument ``earlier`` of the next cell.
-    """
-    from benchmarks.runner import SCHEMA
+    """Run one cell and ``send`` its messages; returns the prepared fitter for the next cell."""
     from benchmarks.runner.datasets import draw_sample
     from benchmarks.runner.plan import Cell, Limits
-    from benchmarks.runner.status import Status
+    from benchmarks.runner.status import Status, failure
     from benchmarks.runner.trial import CellRunner
 
     cell, allowed = Cell.of(content), Limits(**limits)
@@ -63,17 +59,17 @@ def run_cell(
         try:
             runner = CellRunner(cell, draw_sample(cell.scenario, cell.replicate, cell.seed))
         except Exception as error:  # another machine may lack a file or a plug-in
-            failure = {"outcome": Status.ERROR.value, "message": f"before the trial: {error}"}
             send({"prepared": 0.0, "batch": 1})
+            failed = failure(Status.ERROR, f"before the trial: {error}")
             for trial in cell.trials:
-                send({"record": {"schema": SCHEMA, **cell.record(*trial), **failure}})
+                send({"record": cell.record(*trial) | failed})
             return earlier
         runner.prepare(earlier)
     send({"prepared": runner.setup_seconds, "batch": runner.batch})
     for first in range(0, len(cell.trials), runner.batch):
         trials = cell.trials[first : first + runner.batch]
         with _deadline(allowed.timeout * len(trials)):
-            records = runner.trials(trials)
+            records = runner.run(trials)
         for record in records:
             send({"record": record})
     return runner.prepared
@@ -90,7 +86,7 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _listen(inbox: BinaryIO, jobs: queue.SimpleQueue[bytes]) -> None:
-    """Queue jobs; input ends with the supervisor, and then this process group is killed."""
+    """Queue jobs until the supervisor, and so the input, ends; then kill this process group."""
     for line in inbox:
         jobs.put(line)
     os.killpg(0, signal.SIGKILL)
@@ -98,10 +94,7 @@ def _listen(inbox: BinaryIO, jobs: queue.SimpleQueue[bytes]) -> None:
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """End this process ``GRACE_SECONDS`` after the limit, even if the interpreter is blocked.
-
-    A supervisor kills it earlier; this is for a worker whose supervisor is gone.
-    """
+    """End this process ``GRACE_SECONDS`` after the limit, even if the interpreter is blocked."""
     faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=2)
     try:
         yield

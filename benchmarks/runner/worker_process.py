@@ -64,7 +64,7 @@ class WorkerProcess:
 
     @property
     def readable(self) -> list[int]:
-        """The file descriptors to wait for."""
+        """The descriptors of the pipes that may bring output."""
         return [pipe.fileno() for pipe in self._pipes[1:] if pipe not in self._closed]
 
     @property
@@ -87,10 +87,13 @@ class WorkerProcess:
         """Exchange messages and check the limits; returns the records since the last step.
 
         A worker that broke a limit or ended is killed with all that it started, and
-        ``CellProgress.lose`` makes the records of that. The worker is idle once all trials of
-        its cell are on record.
+        ``CellProgress.lose`` makes the records of the loss. The worker is idle once all trials
+        of its cell are on record.
         """
-        self._send()
+        if self._outgoing:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                sent = os.write(self._pipes[0].fileno(), self._outgoing)
+                self._outgoing = self._outgoing[sent:]
         ended = not self.running  # poll before reading: output written before exit is not lost
         records = self._receive()
         self._errors = (self._errors + self._drain(self._pipes[2]))[-STDERR_TAIL:]
@@ -125,12 +128,6 @@ class WorkerProcess:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def _send(self) -> None:
-        if self._outgoing:
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                sent = os.write(self._pipes[0].fileno(), self._outgoing)
-                self._outgoing = self._outgoing[sent:]
-
     def _receive(self) -> list[Record]:
         """Read the records that have arrived, up to the first unexpected message."""
         self._incoming += self._drain(self._pipes[1])
@@ -162,27 +159,21 @@ class WorkerProcess:
 
     def _fault(self, progress: CellProgress, ended: bool) -> tuple[Status, str] | None:
         """Return outcome and message if the current trial is lost."""
-        stage = "while it was being prepared, " if progress.setting_up else ""
         if self._garbled:
-            return Status.ERROR, (
-                f"{stage}the worker sent an unexpected message (did the fitter fork?)"
-            )
+            return Status.ERROR, "the worker sent an unexpected message (did the fitter fork?)"
         if ended:
-            outcome, reason = _exit_reason(self._process.returncode, self._errors)
-            return outcome, stage + reason
+            return _exit_reason(self._process.returncode, self._errors)
         allowed, option = progress.allowed_seconds(self.limits)
         if time.monotonic() - self._last_message > allowed:
-            return Status.TIMEOUT, f"{stage}it took longer than {option} {allowed:g} s"
-        used = self._memory.megabytes()
-        if used > self.limits.memory:
-            return Status.MEMORY, (
-                f"{stage}it held {used:.0f} MB, more than --memory {self.limits.memory:g}"
-            )
+            return Status.TIMEOUT, f"it took longer than {option} {allowed:g} s"
+        used, allowed = self._memory.megabytes(), self.limits.memory
+        if used > allowed:
+            return Status.MEMORY, f"it held {used:.0f} MB, more than --memory {allowed:g}"
         return None
 
 
 class _MemoryMeter:
-    """The memory of a process and its children, measured at intervals."""
+    """Measures the memory of a process and its children, at intervals."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -218,7 +209,7 @@ def anonymous_mb(pid: int) -> float:
 
 
 def _exit_reason(status: int, errors: bytes) -> tuple[Status, str]:
-    """Return outcome and message of a process's end: a signal, an exit, or a Python error."""
+    """Return outcome and message of a process that a signal, an exit or an error ended."""
     lines = _last_lines(errors.decode(errors="replace"))
     details = f": {' | '.join(lines)}" if lines else ""
     if status < 0:
@@ -233,7 +224,7 @@ def _exit_reason(status: int, errors: bytes) -> tuple[Status, str]:
 
 
 def _last_lines(errors: str) -> list[str]:
-    """Return the last lines of standard error and, if the interpreter crashed, of its stack."""
+    """Return the last lines of standard error; those about a crash of the interpreter first."""
     lines = [line.strip()[:200] for line in errors.splitlines() if line.strip()]
     fatal = [i for i, line in enumerate(lines) if line.startswith("Fatal Python error")]
     if not fatal:

@@ -1,4 +1,4 @@
-"""Comparisons between fitters or start policies: pairs, claims, and the optima they reached."""
+"""Comparisons of fitters or start policies: pairs, claims, and the optima reached."""
 
 from __future__ import annotations
 
@@ -67,21 +67,12 @@ def claim_confusion(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def optima_reached(trials: pd.DataFrame) -> pd.DataFrame:
-    """How often the trials of each start policy led to each optimum.
+    """How often the trials of each start policy, on one data set, led to each optimum.
 
-    One row for each (scenario, data set, optimum, start): the optimum's ``rank`` (0 is the
-    best) and ``nll``, the number of trials from which the reference's ascent reached it,
-    ``times``, and the number of all trials ``of`` that start.
+    One row for each (optimum, start): the optimum's ``rank`` (0 is the best) and ``nll``, and
+    the number of trials from which the reference's ascent reached it, ``times``.
     """
-    import pandas as pd
-
-    names = ["scenario", "replicate", "rank", "nll", "start", "times", "of"]
-    tables = []
-    for (scenario, replicate), group in trials.groupby(["scenario", "replicate"], sort=False):
-        reached = group[group["optimum"].notna()].sort_values("optimum")
-        rank = (reached["optimum"].diff() * reached["n"] > ONE_OPTIMUM).cumsum().rename("rank")
-        nll = reached.groupby(rank)["optimum"].transform("median").rename("nll")
-        counts = reached.groupby([rank, nll, "start"]).size().reset_index(name="times")
-        counts["of"] = counts["start"].map(group["start"].value_counts())
-        tables.append(counts.assign(scenario=scenario, replicate=replicate))
-    return pd.concat(tables, ignore_index=True)[names] if tables else pd.DataFrame(columns=names)
+    reached = trials[trials["optimum"].notna()].sort_values("optimum")
+    rank = (reached["optimum"].diff() * reached["n"] > ONE_OPTIMUM).cumsum().rename("rank")
+    nll = reached.groupby(rank)["optimum"].transform("median").rename("nll")
+    return reached.groupby([rank, nll, "start"]).size().reset_index(name="times")

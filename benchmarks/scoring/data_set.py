@@ -1,4 +1,4 @@
-"""One data set as scoring needs it: the observations, and the truth where it is known."""
+"""One data set as scoring needs it: observations, reference, and the truth where it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
+from benchmarks.reference.search import cache_folder, find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.runner.plan import Record
 from scenarios.families.base import Array
@@ -21,7 +23,7 @@ MAX_STANDARD_ERROR = 0.5
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """One data set: its observations, and the truth where there is one."""
+    """The observations of a data set, and the truth where there is one."""
 
     scenario: Scenario
     sample: Sample
@@ -51,8 +53,13 @@ class DataSet:
         """The smallest admissible spread of a component, relative to the sample's."""
         return self.scenario.specification.spread_floor
 
+    @cached_property
+    def reference(self) -> Reference:
+        """The best known optimum, from the cache if it is stored there."""
+        return find_reference(self.sample, self.scenario.components, self.floor, cache_folder())
+
     def trace(self, record: Record) -> list[tuple[float, float, float]]:
-        """(seconds, passes, NLL) of each iterate on a trial's record."""
+        """(seconds, passes, NLL) of each iterate in a trial's record."""
         family = self.scenario.family.name
         return [
             (float(seconds), float(passes), self._nll(ScipyMixture.of(family, *mixture)))
@@ -93,7 +100,6 @@ def worst_standard_error(truth: ScipyMixture, n: int) -> float:
     if not (variances >= 0.0).all():
         return float("inf")
     units = np.ones(truth.parameters.shape)
-    for j in truth.locations:
-        units[:, j] = truth.spreads()
+    units[:, list(truth.locations)] = truth.spreads[:, None]
     units = np.concatenate([np.ones(len(truth.weights) - 1), units.ravel()])
     return float(np.max(np.sqrt(variances) / units))

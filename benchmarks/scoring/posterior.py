@@ -39,7 +39,7 @@ def coverage_table(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def posterior_summary(trials: pd.DataFrame) -> pd.DataFrame:
-    """Diagnostics of sampling, one row for each (scenario, fitter) that samples a posterior.
+    """Diagnostics of sampling, a row for each (scenario, fitter) that samples a posterior.
 
     Columns: the number of ``trials``, the largest ``r_hat``, the median ``ess``, ESS per
     second without and with setup (once per cell), the sum of ``divergences``, and how many of

@@ -16,7 +16,6 @@ from benchmarks.reference.admissible import rejection_reason, spurious_reason
 from benchmarks.reference.ascent import ascend
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
-from benchmarks.reference.search import cache_folder, find_reference
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.status import RETURNED, Status
@@ -93,50 +92,59 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class ScoredRun:
-    """A run with its scores: ``run.json``, and by (scenario, replicate) data and references."""
+    """A run with its scores."""
 
     run: dict[str, Any]
+    """The content of ``run.json``."""
     data_sets: dict[tuple[str, int], DataSet]
-    references: dict[tuple[str, int], Reference]
+    """By scenario and replicate."""
     trials: pd.DataFrame
     """The scored table, one row a trial."""
     traces: dict[Key, list[tuple[float, float, float]]]
     """(seconds, passes, NLL) of each recorded iterate of a trial."""
     notes: list[str]
-    """Sentences on the references that a reader must know."""
+    """Sentences, without their full stops, on what limits the figures."""
 
 
 def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None) -> ScoredRun:
     """Score the run in ``folder``; ``UserError`` if its data cannot be drawn again.
 
-    ``progress`` is called with the data set in hand: a reference that is not in the cache
-    takes seconds.
+    ``progress`` is called before each data set, whose reference may take seconds.
     """
     import pandas as pd
 
     run, records = read(folder)
     plan = Plan.of(run["plan"])
-    records = plan.ordered(records)
-    scored = ScoredRun(run, {}, {}, pd.DataFrame(), {}, [])
+    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
+    data_sets, traces = {}, {}
     table: list[dict[str, Any]] = []
-    for scenario in plan.scenarios:
-        for replicate in range(plan.data_sets):
-            key = (scenario.name, replicate)
-            group = [r for r in records if (r["scenario"], r["replicate"]) == key]
-            if not group:
-                continue
-            progress(f"scoring {scenario.name}, data set {replicate}")
-            data_set = DataSet.of(scenario, replicate, plan.seed)
-            check_drawn(data_set, group)
-            reference = reference_for(data_set)
-            rows, notes = score_data_set(group, data_set, reference)
-            for record, row in zip(group, rows, strict=True):
-                scored.traces[key_of(record)] = points = data_set.trace(record)
-                row.update(target_costs(points, row))
-            scored.data_sets[key], scored.references[key] = data_set, reference
-            scored.notes.extend(notes)
-            table += rows
-    return replace(scored, trials=pd.DataFrame(table))
+    notes: list[str] = []
+    groups: dict[tuple[str, int], list[Record]] = {}  # of all fitters: they share a reference
+    for record in plan.ordered(records):
+        groups.setdefault(key_of(record)[:2], []).append(record)
+    for (name, replicate), group in groups.items():
+        progress(f"scoring {name}, data set {replicate}")
+        data_set = DataSet.of(scenarios[name], replicate, plan.seed)
+        data_sets[name, replicate] = data_set
+        check_drawn(data_set, group)
+        rows, messages = score_data_set(group, data_set, data_set.reference)
+        for record, row in zip(group, rows, strict=True):
+            traces[key_of(record)] = points = data_set.trace(record)
+            row.update(target_costs(points, row))
+        table += rows
+        notes += messages
+    if len(table) < plan.size():
+        notes.append(
+            f"{plan.size() - len(table)} of the planned trials are missing from every figure: "
+            "continue the run by `mixturebench run --out` with its folder"
+        )
+    failures = sum(record["outcome"] != RETURNED for record in records)
+    if failures:
+        notes.append(
+            f"{failures} of {len(records)} trials returned no fit: `mixturebench status` with the "
+            "run's folder shows why"
+        )
+    return ScoredRun(run, data_sets, pd.DataFrame(table), traces, notes)
 
 
 def check_drawn(data_set: DataSet, records: list[Record]) -> None:
@@ -147,12 +155,6 @@ def check_drawn(data_set: DataSet, records: list[Record]) -> None:
             f"scenario {data_set.scenario.name!r}: the data drawn now are not those of the run: "
             "its file or the generator has changed; run again"
         )
-
-
-def reference_for(data_set: DataSet) -> Reference:
-    """The reference of a data set, from the cache if it is there."""
-    components = data_set.scenario.components
-    return find_reference(data_set.sample, components, data_set.floor, cache_folder())
 
 
 def score_data_set(
@@ -183,11 +185,7 @@ def score_data_set(
         reference_nll = best.nll
     errors = {} if reference.fewer_components else truth_errors(reference.mixture, data_set)
     error = errors.get("information_error", np.nan)
-    rows = []
-    for record, score in trials:
-        final = with_reference(score, reference_nll, data_set, record.get("posterior"))
-        rows.append(_row(record, replace(final, reference_information_error=error), data_set))
-    return rows, notes
+    return [_row(*trial, data_set, reference_nll, error) for trial in trials], notes
 
 
 def score_trial(record: Record, data_set: DataSet) -> Score:
@@ -208,7 +206,7 @@ def score_trial(record: Record, data_set: DataSet) -> Score:
         score = replace(score, status=Status.SPURIOUS, message=_with_message(spurious, message))
         if np.abs(fitted.parameters).max() >= MAX_STABLE_PARAMETER:
             return score
-        # Its optimum is of interest all the same, but its own likelihood is no score.
+        # The optimum beyond it is of interest, but its own likelihood is no score.
         return replace(score, **_optimum(fitted, data_set, mean_nll(fitted, x)))
     score = replace(score, nll=mean_nll(fitted, x))
     if not np.isfinite(score.nll):
@@ -220,19 +218,6 @@ def score_trial(record: Record, data_set: DataSet) -> Score:
         **truth_errors(fitted, data_set),
         **interval_coverage(quantiles, fitted, data_set),
     )
-
-
-def with_reference(
-    score: Score, reference_nll: float, data_set: DataSet, posterior: dict[str, Any] | None
-) -> Score:
-    """The score compared with the reference: ``reference_nll``, ``excess`` and ``status``."""
-    score = replace(score, reference_nll=reference_nll)
-    if score.status is not None:
-        return score
-    size = data_set.sample.size
-    excess = 2.0 * size * (score.nll - reference_nll) / data_set.scenario.model.dimension
-    status = trial_status(excess, score.gain_left, posterior)
-    return replace(score, excess=excess, status=status)
 
 
 def trial_status(excess: float, gain_left: float, posterior: dict[str, Any] | None) -> Status:
@@ -251,15 +236,28 @@ def trial_status(excess: float, gain_left: float, posterior: dict[str, Any] | No
     return Status.CONVERGED if mixed and float(posterior["ess"]) >= MIN_ESS else Status.FOUND
 
 
-def _row(record: Record, score: Score, data_set: DataSet) -> dict[str, Any]:
-    """A row of the scored table: the trial, its score, its facts, and the size of its problem."""
+def _row(
+    record: Record, score: Score, data_set: DataSet, reference_nll: float, reference_error: float
+) -> dict[str, Any]:
+    """A row of the scored table: the trial, its score beside the reference's, its facts, n and p.
+
+    ``reference_error`` is the reference's information error.
+    """
+    n, p = data_set.sample.size, data_set.scenario.model.dimension
+    excess, status = score.excess, score.status
+    if status is None:
+        excess = 2.0 * n * (score.nll - reference_nll) / p
+        status = trial_status(excess, score.gain_left, record.get("posterior"))
     return {
         **{name: record[name] for name in TRIAL},
         **vars(score),
-        "status": str(score.status),  # plain text for Parquet
+        "status": str(status),  # plain text for Parquet
+        "reference_nll": reference_nll,
+        "excess": excess,
+        "reference_information_error": reference_error,
         **vars(Facts.of(record)),
-        "n": data_set.sample.size,
-        "p": data_set.scenario.model.dimension,
+        "n": n,
+        "p": p,
     }
 
 

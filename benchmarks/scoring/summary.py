@@ -18,7 +18,7 @@ KEYS = ("scenario", "fitter", "start")
 def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
     """One row of ``summary_row`` for each (scenario, fitter, start), best first in a scenario.
 
-    The best has the highest rate, then the least ERT in seconds. Scenarios keep their order.
+    The best has the highest rate, then the lowest ERT in seconds. Scenarios stay in their order.
     Without "scenario" in ``by`` each row is over all scenarios.
     """
     import pandas as pd

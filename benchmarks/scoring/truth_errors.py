@@ -9,7 +9,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.reference.scipy_mixture import ScipyMixture, quadrature
-from benchmarks.reference.search import cache_folder, find_reference
 from benchmarks.scoring.data_set import DataSet
 from scenarios.errors import UserError
 from scenarios.families.base import Array
@@ -28,12 +27,12 @@ def truth_errors(fitted: ScipyMixture, data_set: DataSet) -> dict[str, Any]:
     distances = {"hellinger": hellinger, "kl": kl, **reason}
     if data_set.no_error_reason:
         return distances
-    aligned = fitted.permuted(label_order(fitted, truth, truth.information))
+    aligned = fitted.permuted(label_order(fitted, truth))
     difference = aligned.coordinates() - truth.coordinates()
     information = data_set.observations.size * truth.information
     scale = np.abs(truth.parameters)
-    for j in truth.locations:  # a location has no natural zero: its component's spread is its unit
-        scale[:, j] = truth.spreads()
+    # A location has no natural zero: its unit is its component's spread.
+    scale[:, list(truth.locations)] = truth.spreads[:, None]
     weight_errors = np.abs(aligned.weights - truth.weights)
     parameter_errors = np.abs(aligned.parameters - truth.parameters)
     relative = np.concatenate([weight_errors / truth.weights, (parameter_errors / scale).ravel()])
@@ -50,19 +49,19 @@ def interval_coverage(quantiles: Any, fitted: ScipyMixture, data_set: DataSet) -
     """Whether a posterior's central intervals cover each true value, labels aligned.
 
     ``quantiles`` (4, K, 1 + d) are the 5, 25, 75 and 95 % quantiles of each component's weight
-    and parameters, or None. The values are the weights but the last, then the parameters.
+    and parameters, or None. The values are the weights but the last, which the others determine,
+    then the parameters.
     """
     truth = data_set.truth
     if quantiles is None or truth is None or data_set.no_error_reason:
         return {}
-    order = label_order(fitted, truth, truth.information)
+    order = label_order(fitted, truth)
     low_90, low_50, high_50, high_90 = np.array(quantiles, dtype=float)[:, list(order)]
     values = np.column_stack([truth.weights, truth.parameters])
     covered = {
         "covered_50": (low_50 <= values) & (values <= high_50),
         "covered_90": (low_90 <= values) & (values <= high_90),
     }
-    # The last weight is determined by the others: it is no parameter of its own.
     return {
         name: [*table[:-1, 0].tolist(), *table[:, 1:].ravel().tolist()]
         for name, table in covered.items()
@@ -83,20 +82,18 @@ def density_distances(truth: ScipyMixture, fitted: ScipyMixture) -> tuple[float,
     return float(np.sqrt(0.5 * (weight @ differences**2))), kl
 
 
-def label_order(
-    mixture: ScipyMixture, truth: ScipyMixture, information: Array | None
-) -> tuple[int, ...]:
+def label_order(mixture: ScipyMixture, truth: ScipyMixture) -> tuple[int, ...]:
     """The order of ``mixture``'s components that minimises its distance from ``truth``.
 
-    In the Fisher metric at the truth where ``information`` is given and K is small, otherwise
-    in (link of the median, log spread).
+    The metric is Fisher's at the truth where K is small, otherwise that of (link of the median,
+    log spread).
     """
     count = len(mixture.weights)
-    if information is not None and count <= MAX_PERMUTED:
+    if count <= MAX_PERMUTED:
         orders = list(permutations(range(count)))
         gaps = np.stack([mixture.permuted(o).coordinates() for o in orders]) - truth.coordinates()
         with np.errstate(all="ignore"):
-            distances = np.einsum("oi,ij,oj->o", gaps, information, gaps)
+            distances = np.einsum("oi,ij,oj->o", gaps, truth.information, gaps)
         if np.isfinite(distances).any():
             return orders[int(np.nanargmin(distances))]
     cost = ((truth.places()[:, None] - mixture.places()[None]) ** 2).sum(axis=2)
@@ -118,6 +115,5 @@ def information_errors(name: str, data_sets: int, seed: int) -> Array:
         data_set = DataSet.of(scenario, replicate, seed)
         if data_set.no_error_reason:
             raise UserError(f"scenario {name!r}: {data_set.no_error_reason}, so there is no error")
-        found = find_reference(data_set.sample, scenario.components, data_set.floor, cache_folder())
-        errors.append(truth_errors(found.mixture, data_set)["information_error"])
+        errors.append(truth_errors(data_set.reference.mixture, data_set)["information_error"])
     return np.array(errors)

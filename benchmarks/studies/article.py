@@ -6,8 +6,9 @@ The page's numbers are those of the scored trials, and they decide which of its 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,9 @@ SHOWN_SEED = 1
 """The article's hand-picked seed, which is the restart's index."""
 MAX_MCMC_RESTARTS = 4
 MERGED = 0.01
-"""A fit is one beta in effect if its NLL differs by less than this from that of one beta."""
+"""A fit is stuck if its NLL differs by less than this from that of one beta."""
 EMPTY = 0.01
-"""A component with less weight than this leaves one beta for all the data."""
+"""A fit is stuck if a component has less weight than this."""
 CONFIDENCE = 0.95
 TABLE_COLUMNS = (
     "fitter", "converged", "rate", "found", "nll", "excess", "worst_relative_error",
@@ -72,70 +73,32 @@ def write_page(folder: Path, out: Path) -> None:
     write_text(out.with_name(f"{figure}.svg"), svg, "--out")
 
 
-@dataclass(frozen=True, eq=False)
-class Group:
-    """The trials of one fitter from one start policy."""
-
-    trials: pd.DataFrame
-    row: Any
-    """Their row of the summary."""
-    stuck: int
-    """How many are one beta in effect."""
-
-    @property
-    def share(self) -> float:
-        """The share that found the optimum."""
-        return float(self.row.found / self.row.restarts)
-
-    @property
-    def needed(self) -> int | None:
-        """Restarts of which one finds the optimum with ``CONFIDENCE``; None if none or all did."""
-        if not 0.0 < self.share < 1.0:
-            return None
-        return int(np.ceil(np.log(1.0 - CONFIDENCE) / np.log(1.0 - self.share)))
-
-
 def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
     """The page as Markdown and its figure, named ``figure``, as SVG."""
     from benchmarks.report.columns import comparison_columns, duration
     from benchmarks.report.figures.traces import Traces
     from benchmarks.report.section import Section
     from benchmarks.report.tables import Table
-    from benchmarks.scoring.summary import summarise
 
-    trials, key = scored.trials, ("founding", 0)
-    required = {(fitter, start) for fitter in FITTERS for start in STARTS}
-    present = set(zip(trials.get("fitter", ()), trials.get("start", ()), strict=True))
-    truth = scored.data_sets[key].truth if key in scored.data_sets else None
-    if truth is None or not required <= present:
-        raise UserError(
-            "this run lacks some of the article's fitters or starts: make one by "
-            "python -m benchmarks.studies article"
-        )
-    data_set, reference = scored.data_sets[key], scored.references[key]
-    n, merged = data_set.sample.size, merged_nll(scored)
-    summary = summarise(trials)
-    groups = {}
-    for row in summary.itertuples():
-        group = trials[(trials["fitter"] == row.fitter) & (trials["start"] == row.start)]
-        groups[row.fitter, row.start] = Group(group, row, int(stuck(group, merged).sum()))
-    article = groups[PRESET, "article"]
-    shown = article.trials[article.trials["restart"] == SHOWN_SEED].iloc[0]
-    spurious = article.trials[article.trials["status"] == "spurious"]["weights"]
+    groups = summary(scored)
+    truth = scored.data_sets["founding", 0].truth
+    assert truth is not None
+    trials = scored.trials
+    article = trials[(trials["fitter"] == PRESET) & (trials["start"] == "article")]
+    shown = article[article["restart"] == SHOWN_SEED].iloc[0]
+    spurious = article[article["status"] == "spurious"]["weights"]
     columns = comparison_columns(*TABLE_COLUMNS)
     text = _rendered(
-        groups=groups,
-        article=article,
+        groups={(row.fitter, row.start): row for row in groups.itertuples()},
         shown=shown,
         components=sorted(zip(shown.weights, map(list, shown.parameters), strict=True), key=_shape),
         truth=sorted(zip(truth.weights, truth.parameters.tolist(), strict=True), key=_shape),
-        best=min(float(trials["reference_nll"].min()), -reference.log_likelihood / n),
-        merged=merged,
-        n=n,
+        best=float(trials["reference_nll"].min()),
+        merged=merged_nll(scored),
+        n=scored.data_sets["founding", 0].sample.size,
         figure=f"{figure}.svg",
         tables={
-            start: Table.of("", columns, summary[summary["start"] == start]).markdown()
-            for start in STARTS
+            start: Table.of("", columns, rows).markdown() for start, rows in groups.groupby("start")
         },
         starts=_starts(groups),
         duration=duration,
@@ -147,8 +110,38 @@ def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
         spurious=len(spurious),
         spurious_weight=float(spurious.map(min).max()) if len(spurious) else 0.0,
     )
-    section = Section(data_set, reference, article.trials, scored.traces)
+    section = Section(replace(scored, trials=article), "founding")
     return text, Traces(section, PRESET).svg()
+
+
+def summary(scored: ScoredRun) -> pd.DataFrame:
+    """The summary of the run, with three more columns.
+
+    ``stuck`` counts fits that are no better than one beta, ``share`` is the share that found the
+    optimum, and ``needed`` is ``restarts_needed`` for it. Raises ``UserError`` for a run that
+    lacks any of the page's fitters or starts.
+    """
+    from benchmarks.scoring.summary import summarise
+
+    trials = scored.trials
+    present = set(zip(trials.get("fitter", ()), trials.get("start", ()), strict=True))
+    if ("founding", 0) not in scored.data_sets or not present >= set(product(FITTERS, STARTS)):
+        raise UserError(
+            "this run lacks some of the article's fitters or starts: make one by "
+            "python -m benchmarks.studies article"
+        )
+    counted = trials.assign(stuck=stuck(trials, merged_nll(scored)))
+    counts = counted.groupby(["fitter", "start"], as_index=False)["stuck"].sum()
+    table = summarise(trials).merge(counts, on=["fitter", "start"])
+    share = table["found"] / table["restarts"]
+    return table.assign(share=share, needed=share.map(restarts_needed))
+
+
+def restarts_needed(share: float) -> int:
+    """Restarts of which one finds the optimum with ``CONFIDENCE``; 0 if none or all found it."""
+    if not 0.0 < share < 1.0:
+        return 0
+    return int(np.ceil(np.log(1.0 - CONFIDENCE) / np.log(1.0 - share)))
 
 
 def merged_nll(scored: ScoredRun) -> float:
@@ -161,7 +154,7 @@ def merged_nll(scored: ScoredRun) -> float:
 
 
 def stuck(trials: pd.DataFrame, merged: float) -> pd.Series:
-    """Which trials are one beta in effect, by their NLL or because a component is empty."""
+    """Which trials have the NLL of one beta, or a component without weight; boolean, (trials,)."""
     empty = trials["weights"].map(lambda weights: weights is not None and min(weights) < EMPTY)
     return ((trials["nll"] - merged).abs() < MERGED) | empty
 
@@ -192,14 +185,15 @@ def _rendered(**context: Any) -> str:
     return "\n\n".join(filled) + "\n"
 
 
-def _starts(groups: dict[tuple[str, str], Group]) -> str:
+def _starts(groups: pd.DataFrame) -> str:
     """A Markdown table of how many restarts of each fitter found the optimum from each start."""
     from benchmarks.report.tables import markdown_table
 
-    rows = []
+    rows = groups.set_index(["fitter", "start"])
+    cells = []
     for fitter in FITTERS:
-        counts = [groups[fitter, start].row for start in STARTS]
-        cells = [f"{row.found}/{row.restarts}" for row in counts]
-        rows.append([f"`{fitter}`", *cells, str(groups[fitter, "article"].needed or "–")])
+        counts = [f"{rows['found'][fitter, s]}/{rows['restarts'][fitter, s]}" for s in STARTS]
+        needed = rows["needed"][fitter, "article"]
+        cells.append([f"`{fitter}`", *counts, str(needed) if needed else "–"])
     headings = ["fitter", "found from article", "found from quantile", "article starts needed"]
-    return markdown_table(headings, rows, [True, False, False, False])
+    return markdown_table(headings, cells, [True, False, False, False])

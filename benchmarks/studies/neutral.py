@@ -1,4 +1,4 @@
-"""The false-alarm rate of comparisons, from variants of fitters that are no worse."""
+"""The false-alarm rate of comparisons: fitters against variants that are no worse."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import numpy as np
 from benchmarks.compare import ALPHA
 from benchmarks.compare.pairs import Pairs, paired_table
 from benchmarks.compare.verdict import compare
-from benchmarks.reference.certificate import Reference
 from benchmarks.runner.plan import PROFILES, Cell, Record, Shape
 from benchmarks.runner.seeds import derive
 from benchmarks.runner.status import SUCCESS
 from benchmarks.runner.trial import CellRunner
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import reference_for, score_data_set
+from benchmarks.scoring.score import score_data_set
 from fitters.base import Prepared
 from fitters.spec import parse
 from fitters.starts import Start, policy
@@ -30,27 +29,27 @@ from scenarios.scenario import load
 if TYPE_CHECKING:
     import pandas as pd
 
-VARIANTS = {
-    "rows permuted": "the same data in another order",
-    "components relabelled": "the labels of every start exchanged",
-    "starts jittered": "every coordinate of every start changed by 1e-6 of its value",
-    "another seed": "another seed of the fitter",
-    "other starts": "disjoint blocks of starts, paired in their order",
-}
+VARIANTS = (
+    "rows permuted",  # the same data in another order
+    "components relabelled",  # the labels of every start exchanged
+    "starts jittered",  # every coordinate of every start changed by 1e-6 of its value
+    "another seed",  # another seed of the fitter
+    "other starts",  # disjoint blocks of starts, paired in their order
+)
 _PREPARED_CACHE: dict[Shape, Prepared | None] = {}
-"""What is prepared for a shape, as a worker stores it: a model takes longer to compile than to
-sample, and what was compiled is never freed."""
+"""Prepared fitters by shape, as a worker stores them: compiling a model takes longer than
+sampling, and compiled code is never freed."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class NeutralComparison:
     """One comparison of fitters with a neutral variant of themselves."""
 
     variant: str
     fitters: tuple[str, ...]
     restarts: int
     number: int
-    """Which block of starts: no two comparisons have a start in common."""
+    """The index of its block of starts; blocks have no start in common."""
 
 
 def false_alarms(
@@ -58,9 +57,9 @@ def false_alarms(
 ) -> pd.DataFrame:
     """A row for each variant, and one for all: how often comparisons regressed or passed.
 
-    ``count`` comparisons for each variant, on the data sets of the profile ``check``; an empty
-    ``variants`` are all but another seed. ``discordant`` is the share of pairs of which one side
-    alone converged; the interval of the false-alarm rate is exact (Clopper and Pearson 1934).
+    ``count`` comparisons for each variant, on the data sets of the profile ``check``; no
+    ``variants`` means all but another seed. ``discordant`` is the share of pairs in which one
+    side alone converged; the interval of the rate is exact (Clopper & Pearson 1934).
     """
     import pandas as pd
     from rich.console import Console
@@ -69,16 +68,17 @@ def false_alarms(
 
     for spec in fitters:
         parse(spec)  # raises an error before the work begins
-    known = dict.fromkeys(VARIANTS)
-    chosen = [choose("variant", name, known) for name in variants]
+    chosen = [choose("variant", name, VARIANTS) for name in variants]
     chosen = chosen or [name for name in VARIANTS if name != "another seed"]
-    trials = [Trial(name, fitters, restarts, i) for i in range(count) for name in chosen]
+    comparisons = [
+        NeutralComparison(name, fitters, restarts, i) for i in range(count) for name in chosen
+    ]
     stderr = Console(stderr=True)
     with ProcessPoolExecutor(workers) as pool:
-        outcomes = pool.map(_outcome, trials)
+        outcomes = pool.map(_outcome, comparisons)
         quiet = not stderr.is_terminal
         table = pd.DataFrame(
-            track(outcomes, "comparisons", len(trials), console=stderr, disable=quiet)
+            track(outcomes, "comparisons", len(comparisons), console=stderr, disable=quiet)
         )
     rows = []
     for name in (*chosen, "all"):
@@ -99,14 +99,14 @@ def false_alarms(
     return pd.DataFrame(rows)
 
 
-def _outcome(trial: Trial) -> dict[str, Any]:
+def _outcome(comparison: NeutralComparison) -> dict[str, Any]:
     """The verdict of one comparison, its pairs, and those that are discordant."""
     import pandas as pd
 
     check = PROFILES["check"]
     table = pd.concat(
         [
-            _pairs(trial, name, replicate)
+            _pairs(comparison, name, replicate)
             for name in check.scenarios
             for replicate in range(check.data_sets)
         ],
@@ -114,7 +114,7 @@ def _outcome(trial: Trial) -> dict[str, Any]:
     )
     base, new = (table[f"{side}_status"].isin(SUCCESS) for side in ("base", "new"))
     return {
-        "variant": trial.variant,
+        "variant": comparison.variant,
         "verdict": compare(Pairs(table, {}, False, []), ALPHA).verdict,
         "pairs": len(table),
         "discordant": int((base != new).sum()),
@@ -122,36 +122,35 @@ def _outcome(trial: Trial) -> dict[str, Any]:
 
 
 @cache
-def _data_set(name: str, replicate: int) -> tuple[DataSet, Reference]:
-    data_set = DataSet.of(load(name), replicate, 0)
-    return data_set, reference_for(data_set)
+def _data_set(name: str, replicate: int) -> DataSet:
+    return DataSet.of(load(name), replicate, 0)
 
 
-def _pairs(trial: Trial, name: str, replicate: int) -> pd.DataFrame:
+def _pairs(comparison: NeutralComparison, name: str, replicate: int) -> pd.DataFrame:
     """The paired table of one data set."""
-    data_set, reference = _data_set(name, replicate)
+    data_set = _data_set(name, replicate)
     scenario, x = data_set.scenario, data_set.observations
-    first = 2 * trial.number * trial.restarts
-    restarts = tuple(range(first, first + trial.restarts))
-    generator = np.random.default_rng([trial.number, replicate, len(x)])
+    first = 2 * comparison.number * comparison.restarts
+    restarts = tuple(range(first, first + comparison.restarts))
+    generator = np.random.default_rng([comparison.number, replicate, len(x)])
     base: list[Record] = []
     new: list[Record] = []
-    for spec in trial.fitters:
+    for spec in comparison.fitters:
         cell = Cell(scenario, replicate, spec, 0, tuple(("quantile", r) for r in restarts))
         sample = Sample.of(x, scenario.family)
         starts = [_start(sample, cell, r) for r in restarts]
         base += _records(cell, sample, starts, list(restarts))
         sample, seeds = Sample.of(x, scenario.family), list(restarts)  # each side its own sample
-        if trial.variant == "rows permuted":
+        if comparison.variant == "rows permuted":
             sample = Sample.of(generator.permutation(x), scenario.family)
-        elif trial.variant == "another seed":
+        elif comparison.variant == "another seed":
             seeds = [seed + 1_000_003 for seed in seeds]
-        elif trial.variant == "other starts":
-            starts = [_start(sample, cell, r + trial.restarts) for r in restarts]
+        elif comparison.variant == "other starts":
+            starts = [_start(sample, cell, r + comparison.restarts) for r in restarts]
         else:
-            starts = [_changed(start, trial.variant, generator) for start in starts]
+            starts = [_changed(start, comparison.variant, generator) for start in starts]
         new += _records(cell, sample, starts, seeds)
-    rows, _ = score_data_set(base + new, data_set, reference)
+    rows, _ = score_data_set(base + new, data_set, data_set.reference)
     return paired_table(rows[: len(base)], rows[len(base) :])
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``python -m benchmarks.studies``; each prints tables or writes a page."""
+"""The commands of ``python -m benchmarks.studies``: each prints tables or writes pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def article(
         Path | None, typer.Option(help="An earlier run of this study, in place of a new one.")
     ] = None,
 ) -> None:
-    """Fit the founding article's data by every method, and write a page on the results."""
+    """Fit the founding article's data by several methods, and write a page on the results."""
     from benchmarks.studies.article import run_article, write_page
 
     folder = run or run_article(restarts)
@@ -52,8 +52,8 @@ def peers(
 ) -> None:
     """Time our fitters and other libraries' on the same data from the same start, interleaved.
 
-    The data are in memory; the time includes what a method prepares, such as a sketch. Short of
-    best: nats of the total log likelihood.
+    The data are in memory; times include preparation, such as a sketch. Short of best: in nats of
+    the total log likelihood.
     """
     from benchmarks.report.columns import duration
     from benchmarks.studies.peers import peer_times
@@ -74,10 +74,10 @@ def scaling(
 ) -> None:
     """Time `newton:bins=1024` on ½ Beta(10, 1.5) + ½ Beta(1.5, 10) for n = 10⁴, 10⁵, ...
 
-    The data are in a file that is mapped. Columns: reading (their sum, as fast as memory
-    allows), a pass (log likelihood and gradient), sample (checks and statistics), sketch, climb
-    (the fit on the sketch), polish (Newton steps on all the data), sketched (all four), that over
-    a pass, and exact (`direct` on all the data, for comparison).
+    The data are in a mapped file. Columns: reading (a sum over the data), a pass (log likelihood
+    and gradient), sample (checks and statistics), sketch, climb (the fit on the sketch), polish
+    (Newton steps on all the data), sketched (the last four together), ÷ pass (that over a pass),
+    and exact (`direct` on all the data).
     """
     from benchmarks.files import write_text
     from benchmarks.report.columns import duration
@@ -115,9 +115,9 @@ def planted(
     only: Annotated[str, typer.Option(help="Only defects whose name contains this.")] = "",
     restarts: Annotated[int, typer.Option(help="Restarts of the fitter on every data set.")] = 5,
 ) -> None:
-    """Detection: defects planted in a copy of the fitters, from gross to slight.
+    """Detection: compare the fitters with copies that have planted defects, gross to slight.
 
-    The sound and the defective fitters run interleaved on the data sets of the profile `check`.
+    Both run interleaved on the data sets of the profile `check`.
     """
     from benchmarks.studies.planted import detections
 
@@ -128,7 +128,7 @@ def planted(
 def effects(
     repeats: Annotated[int, typer.Option(help="Simulated comparisons for each figure.")] = 400,
 ) -> None:
-    """The smallest effect that is detected four times in five, by the size of the design."""
+    """Power: the smallest change that a comparison detects four times in five, by simulation."""
     from benchmarks.studies.effects import min_losses, min_ratios
 
     for title, table, form in (
@@ -153,15 +153,12 @@ def show(
 
     ``formats`` turns the values of a column into text; by default ``str`` does.
     """
-    from benchmarks.compare.render import table_text
     from benchmarks.report.tables import Column, Table
 
-    cells = frame.assign(
-        **{name: frame[name].map((formats or {}).get(name, str)) for name in frame}
-    )
-    numbers = frame.select_dtypes("number")
-    columns = [Column(name, name, left=name not in numbers, fold=True) for name in frame]
-    print(table_text(Table.of(title, columns, cells)))
+    cells = {name: frame[name].map((formats or {}).get(name, str)) for name in frame}
+    text = frame.select_dtypes(exclude="number")
+    columns = [Column(name, name, left=name in text, fold=name in text) for name in frame]
+    print(Table.of(title, columns, frame.assign(**cells)).text())
 
 
 def _finite(form: str) -> Callable[[float], str]:

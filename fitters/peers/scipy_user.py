@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
 from typing import Annotated
 
 import numpy as np
@@ -25,19 +24,13 @@ class ScipyUser(Fitter):
         """Import the minimiser."""
         import scipy.optimize  # noqa: F401
 
-        return _PreparedScipyUser(self, sample)
+        return super().prepare(sample, model)
 
-
-@plain_dataclass(frozen=True)
-class _PreparedScipyUser(Prepared):
-    settings: ScipyUser
-    sample: Sample
-
-    def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+    def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
+        """Minimise from the coordinates of ``start``."""
         from scipy.optimize import minimize
 
-        sample, before = self.sample, dict(self.sample.passes)
-        initial = start.mixture.within(sample.family)
+        before, initial = dict(sample.passes), start.mixture.within(sample.family)
 
         def mixture(point: Array) -> Mixture:
             return Mixture.from_coordinates(sample.family, initial.components, point)
@@ -53,7 +46,7 @@ class _PreparedScipyUser(Prepared):
             initial.coordinates(),
             method="L-BFGS-B",
             callback=lambda point: observe(lambda: mixture(point)),
-            options={"maxiter": self.settings.max_iterations},
+            options={"maxiter": self.max_iterations},
         )
         return Fit(
             mixture(result.x),

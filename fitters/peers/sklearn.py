@@ -40,7 +40,7 @@ class Sklearn(Fitter):
         return None
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import the library, and give the data the shape that it wants."""
+        """Import the library, and give the data the shape that it needs."""
         # Here, not in fit, whose clock runs; nor at the top: listing fitters imports this file.
         import sklearn.mixture  # noqa: F401
 

@@ -30,7 +30,7 @@ class Screened(StartPolicy):
     """Screens many candidates on a sketch, and starts at the best optimum that they lead to.
 
     Candidates are cuts at random quantiles, k-means, windows that lie inside one another,
-    as components of one mean do, and the best mixture of one component less with another
+    as components of one mean do, and the best mixture of one component fewer with another
     where Lindsay's D(θ) is largest (Lindsay 1983, *Ann. Stat.* 11:86). Each gets a few
     hybrid EM steps, the best distinct ones many. The passes are counted.
     """

@@ -180,10 +180,7 @@ class Family(ABC):
         return evaluate(self.expressions[library], library, self.parameter_names(), values)
 
     def score(self, x: Array, parameters: Array) -> Array:
-        """∂ log f / ∂ free coordinates, shape (K, d, n); here by central differences.
-
-        Each of the 2d differences costs as much as a density: ``score_cost`` counts them.
-        """
+        """∂ log f / ∂ free coordinates, shape (K, d, n), by central differences: 2d densities."""
         free = self.free(parameters)
         step = 6e-6  # ≈ cube root of the rounding unit: balances truncation and rounding
         columns = []
@@ -194,10 +191,6 @@ class Family(ABC):
             below = self.log_density(x, self.usual(free - shift))
             columns.append((above - below) / (2.0 * step))
         return np.stack(columns, axis=1)
-
-    def score_cost(self) -> int:
-        """The density passes of one ``score``, the density itself not counted."""
-        return 2 * len(self.parameters)
 
     def spread(self, parameters: Array) -> Array:
         """Half of each component's 16–84 % range, shape (K,)."""
@@ -254,14 +247,3 @@ class ExponentialFamily(Family):
         eta = self.natural(parameters)
         fixed = self.log_base(x) - self.log_partition(eta)[:, None]
         return np.asarray(eta @ self.statistics(x).T + fixed)
-
-    def score(self, x: Array, parameters: Array) -> Array:
-        """∂ log f / ∂ free coordinates = Jᵀ(T - E T), shape (K, d, n)."""
-        jacobian, _ = self.natural_derivatives(parameters)
-        mean = self.mean_statistics(self.natural(parameters))
-        centred = self.statistics(x).T - mean[:, :, None]
-        return np.asarray(jacobian.transpose(0, 2, 1) @ centred)
-
-    def score_cost(self) -> int:
-        """Zero: the statistics are computed already."""
-        return 0

@@ -81,12 +81,8 @@ class Beta(ExponentialFamily):
                     break
         return np.where((slack > 1e-15)[:, None], np.exp(logs), np.nan)
 
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """The regularised incomplete beta function."""
-        return np.asarray(special.betainc(parameters[:, :1], parameters[:, 1:], x))
-
     def quantile(self, q: Array, parameters: Array) -> Array:
-        """Its inverse."""
+        """The inverse of the regularised incomplete beta function."""
         return np.asarray(special.betaincinv(parameters[:, :1], parameters[:, 1:], q))
 
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:

@@ -7,7 +7,7 @@ of the parameter alpha. ``mixturebench fit`` prints these lines; ``evaluate`` ru
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from types import CodeType
 from typing import Any
 
@@ -24,17 +24,13 @@ class ScipyDistribution:
     def __init__(self, distribution: Any, *args: Any, **kwargs: Any) -> None:
         self._distribution, self._args, self._kwargs = distribution, args, kwargs
 
-    def logpdf(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Log density."""
-        return np.asarray(self._distribution.logpdf(x, *self._args, **self._kwargs))
+    def _call(self, method: str, x: ArrayLike) -> NDArray[np.float64]:
+        function = getattr(self._distribution, method)
+        return np.asarray(function(x, *self._args, **self._kwargs))
 
-    def cdf(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Probabilities."""
-        return np.asarray(self._distribution.cdf(x, *self._args, **self._kwargs))
-
-    def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
-        """Quantiles."""
-        return np.asarray(self._distribution.ppf(q, *self._args, **self._kwargs))
+    logpdf = partialmethod(_call, "logpdf")
+    cdf = partialmethod(_call, "cdf")
+    ppf = partialmethod(_call, "ppf")
 
 
 class _Stats:

@@ -51,9 +51,7 @@ class Gamma(ExponentialFamily):
         """Var log x = ψ′(a), Cov = 1/b, Var x = a/b²."""
         shape, rate = eta[:, 0] + 1.0, -eta[:, 1]
         trigamma, cross, square = special.zeta(2.0, shape), 1.0 / rate, shape / rate**2
-        return np.stack(
-            [np.stack([trigamma, cross], axis=1), np.stack([cross, square], axis=1)], axis=1
-        )
+        return np.stack([trigamma, cross, cross, square], axis=1).reshape(-1, 2, 2)
 
     def natural_derivatives(self, parameters: Array) -> tuple[Array, Array]:
         """η₁ + 1 and -η₂ are exp(free): every derivative is ± the parameter itself."""
@@ -80,12 +78,8 @@ class Gamma(ExponentialFamily):
                     break
         return np.stack([shape, shape / mean], axis=1)
 
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """The regularised lower incomplete gamma function."""
-        return np.asarray(special.gammainc(parameters[:, :1], parameters[:, 1:] * x))
-
     def quantile(self, q: Array, parameters: Array) -> Array:
-        """Its inverse."""
+        """The inverse of the regularised lower incomplete gamma function, ÷ rate."""
         return np.asarray(special.gammaincinv(parameters[:, :1], q) / parameters[:, 1:])
 
     def draw(self, generator: np.random.Generator, parameters: Array, size: int) -> Array:

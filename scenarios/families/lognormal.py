@@ -36,10 +36,6 @@ class LogNormal(Normal):
         """-log √(2π) - log scale - log x."""
         return np.asarray(super().log_base(x) - np.log(x))
 
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """Φ((log x - μ)/σ)."""
-        return super().cdf(np.log(x), parameters)
-
     def quantile(self, q: Array, parameters: Array) -> Array:
         """exp(μ + σ Φ⁻¹(q))."""
         return np.exp(super().quantile(q, parameters))

@@ -19,7 +19,6 @@ class Normal(ExponentialFamily):
 
     name = "normal"
     parameters = (Parameter("mu", "location"), Parameter("sigma", "scale"))
-    support = (-np.inf, np.inf)
     example = ((-2.0, 0.5), (2.0, 0.7))
     expressions = {
         "scipy": "stats.norm({mu}, {sigma})",
@@ -58,9 +57,7 @@ class Normal(ExponentialFamily):
         mean = eta[:, 0] * variance
         cross = 2.0 * mean * variance
         square = 4.0 * mean**2 * variance + 2.0 * variance**2
-        return np.stack(
-            [np.stack([variance, cross], axis=1), np.stack([cross, square], axis=1)], axis=1
-        )
+        return np.stack([variance, cross, cross, square], axis=1).reshape(-1, 2, 2)
 
     def natural_derivatives(self, parameters: Array) -> tuple[Array, Array]:
         """Of (m/s², -1/(2s²)) by (m, log s): log s differs from log σ by a constant."""
@@ -82,10 +79,6 @@ class Normal(ExponentialFamily):
         variance = square - mean**2
         deviation = np.sqrt(np.where(variance > 0.0, variance, np.nan))
         return np.stack([self.centre + self.scale * mean, self.scale * deviation], axis=1)
-
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """Φ((x - μ)/σ)."""
-        return np.asarray(special.ndtr((x - parameters[:, :1]) / parameters[:, 1:]))
 
     def quantile(self, q: Array, parameters: Array) -> Array:
         """μ + σ Φ⁻¹(q)."""

@@ -17,7 +17,6 @@ class StudentT(Family):
 
     name = "student_t"
     parameters = (Parameter("df"), Parameter("loc", "location"), Parameter("scale", "scale"))
-    support = (-np.inf, np.inf)
     example = ((6.0, -3.0, 0.6), (6.0, 3.0, 0.8))
     expressions = {
         "scipy": "stats.t({df}, {loc}, {scale})",
@@ -31,11 +30,6 @@ class StudentT(Family):
         constant = -special.betaln(0.5, 0.5 * df) - 0.5 * np.log(df) - np.log(scale)
         with np.errstate(over="ignore"):
             return np.asarray(constant - 0.5 * (df + 1.0) * np.log1p(((x - loc) / scale) ** 2 / df))
-
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """scipy's ``stdtr``."""
-        df, loc, scale = (parameters[:, j : j + 1] for j in range(3))
-        return np.asarray(special.stdtr(df, (x - loc) / scale))
 
     def quantile(self, q: Array, parameters: Array) -> Array:
         """scipy's ``stdtrit``."""

@@ -30,10 +30,6 @@ class Weibull(Family):
         with np.errstate(over="ignore"):
             return np.asarray(np.log(shape) - np.log(x) + logs - np.exp(logs))
 
-    def cdf(self, x: Array, parameters: Array) -> Array:
-        """1 - exp(-(x/c)ᵏ)."""
-        return -np.expm1(-((x / parameters[:, 1:]) ** parameters[:, :1]))
-
     def quantile(self, q: Array, parameters: Array) -> Array:
         """c (-log(1 - q))^(1/k)."""
         return np.asarray(parameters[:, 1:] * (-np.log1p(-q)) ** (1.0 / parameters[:, :1]))

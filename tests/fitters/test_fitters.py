@@ -222,7 +222,7 @@ def test_a_fit_needs_four_fields_and_its_extra_is_recorded(
     trials = tuple(("quantile", restart) for restart in range(len(extras)))
     runner = CellRunner(Cell(scenario, 0, "fixed", 0, trials), data)
     runner.prepare(None)
-    records = runner.trials(trials)
+    records = runner.run(trials)
     assert [record["outcome"] for record in records] == outcomes.split()
     for record, extra in zip(records, extras, strict=True):
         if record["outcome"] == "error":  # of this trial alone: strict JSON can't hold its extra

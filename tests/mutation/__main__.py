@@ -1,4 +1,4 @@
-"""Plant defects one at a time and see whether the tests notice: ``python -m tests.mutation``.
+"""Plant defects one at a time and run the tests on each: ``python -m tests.mutation``.
 
 All named defects (``named.py``) and 100 drawn ones (``drawn.py``) by default; ``--list`` shows
 them, ``--sample N`` runs N of them, ``--only NAME`` those whose name matches. Those in
@@ -15,9 +15,8 @@ import queue
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -32,13 +31,13 @@ from tests.mutation.named import NAMED
 from tests.mutation.sandbox import KILLED, SURVIVED, UNUSABLE, Outcome, Sandbox
 
 ROOT = Path(__file__).parents[2]
-LEAST_SHARE = 0.85
-"""Of the drawn mutants that must be killed; the rest may change nothing that matters."""
+MIN_SHARE = 0.85
+"""Share of the drawn mutants that must be killed; the others may have no relevant effect."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A mutant applied to today's source."""
+    """A mutant applied to the current source."""
 
     name: str
     kind: str
@@ -51,7 +50,7 @@ class Planned:
 
     @classmethod
     def of(cls, mutant: Mutant | Drawn) -> Planned:
-        """Raises ``MutantError`` if it doesn't apply."""
+        """Apply a mutant; ``MutantError`` if that is not possible."""
         path = ROOT / mutant.file
         if not path.is_file():
             raise MutantError(f"mutant {mutant.name!r}: there is no file {mutant.file}")
@@ -101,14 +100,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.mutation", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--named", action="store_true", help="the named defects")
-    parser.add_argument("--drawn", type=int, metavar="N", help="so many drawn ones")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="decides which")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many of these, by the seed")
-    parser.add_argument("--only", action="append", metavar="NAME", help="only these; with * and ?")
+    parser.add_argument("--drawn", type=int, metavar="N", help="N drawn defects")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed of the draw")
+    parser.add_argument("--sample", type=int, metavar="N", help="N of these, by the seed")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only these; * and ? match")
     parser.add_argument("--list", action="store_true", help="show them, and run nothing")
     parser.add_argument("--workers", type=int, default=2, help="how many run at once")
-    parser.add_argument("--timeout", type=float, default=180.0, help="seconds for one")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="a Markdown table")
+    parser.add_argument("--timeout", type=float, default=180.0, help="seconds for each")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a Markdown table")
     return parser.parse_args(arguments)
 
 
@@ -127,71 +126,53 @@ def _chosen(options: argparse.Namespace) -> list[Planned]:
 
 
 def _run(planned: list[Planned], folder: Path, options: argparse.Namespace) -> Results | None:
-    """The outcome of every mutant; None if the tests are of no use to tell."""
-    with _sandboxes(folder, options) as in_turn:
-        needed = _by_file(planned)
-        jobs = [lambda box, ids=ids: box.run(ids) for ids in needed.values()]
-        for index, outcome in in_turn(jobs):
-            if outcome.word != SURVIVED:
-                where = list(needed)[index]
-                print(f"without any defect {where} fails: {outcome.by}", file=sys.stderr)
-                return None
-        jobs = [lambda box, m=m: box.run_mutated(m.file, m.content, m.tests) for m in planned]
-        results = {}
-        for index, outcome in in_turn(jobs):
-            results[index] = (planned[index], outcome)
-            print(_line(*results[index]), flush=True)
-    return [results[index] for index in sorted(results)]
-
-
-def _by_file(planned: list[Planned]) -> dict[str, tuple[str, ...]]:
-    """The tests that are needed of each file: the whole file, or ids in it."""
-    needed: dict[str, dict[str, None]] = {}
-    for test in dict.fromkeys(test for each in planned for test in each.tests):
-        needed.setdefault(test.partition("::")[0], {})[test] = None
-    return {file: (file,) if file in ids else tuple(ids) for file, ids in needed.items()}
-
-
-Job = Callable[[Sandbox], Outcome]
-InTurn = Callable[[Sequence[Job]], Iterator[tuple[int, Outcome]]]
-
-
-@contextmanager
-def _sandboxes(folder: Path, options: argparse.Namespace) -> Iterator[InTurn]:
-    """A function that runs jobs in as many sandboxes as there are workers, as they end."""
-    idle: queue.SimpleQueue[Sandbox] = queue.SimpleQueue()
+    """The outcome of every mutant; None if a test fails without any mutant."""
     boxes = [Sandbox(ROOT, folder / str(i), options.timeout) for i in range(options.workers)]
+    idle: queue.SimpleQueue[Sandbox] = queue.SimpleQueue()
     for box in boxes:
         idle.put(box)
 
-    def run(job: Job) -> Outcome:
+    def in_sandbox(run: Callable[..., Outcome], *arguments: object) -> Outcome:
         box = idle.get()
         try:
-            return job(box)
+            return run(box, *arguments)
         finally:
             idle.put(box)
 
     with ThreadPoolExecutor(options.workers) as pool:
-
-        def in_turn(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
-            places: dict[Future[Outcome], int] = {
-                pool.submit(run, j): i for i, j in enumerate(jobs)
-            }
-            for future in as_completed(places):
-                yield places[future], future.result()
-
         try:
-            yield in_turn
+            tests = _by_file(planned)
+            sound = {pool.submit(in_sandbox, Sandbox.run, ids): file for file, ids in tests.items()}
+            for future in as_completed(sound):
+                if future.result().word != SURVIVED:
+                    cause = future.result().by
+                    print(f"without any defect {sound[future]} fails: {cause}", file=sys.stderr)
+                    return None
+            mutated = {
+                pool.submit(in_sandbox, Sandbox.run_mutated, m.file, m.content, m.tests): m
+                for m in planned
+            }
+            for future in as_completed(mutated):
+                print(_line(mutated[future], future.result()), flush=True)
+            return [(mutant, future.result()) for future, mutant in mutated.items()]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for box in boxes:
                 box.close()
 
 
-def least_killed(count: int, share: float, sampled: bool) -> int:
-    """How many of ``count`` must be killed: ``share``, or in a sample what is no worse by chance.
+def _by_file(planned: list[Planned]) -> dict[str, tuple[str, ...]]:
+    """The tests to run of each file: the whole file, or ids in it."""
+    needed: dict[str, dict[str, None]] = {}
+    for test in dict.fromkeys(test for each in planned for test in each.tests):
+        needed.setdefault(test.partition("::")[0], {})[test] = None
+    return {file: (file,) if file in ids else tuple(ids) for file, ids in needed.items()}
 
-    A sample of mutants of which ``share`` are killed has fewer killed once in a hundred draws.
+
+def min_killed(count: int, share: float, sampled: bool) -> int:
+    """How many of ``count`` mutants must be killed: ``share`` of them.
+
+    In a sample it is the 1 % quantile of the number killed if ``share`` of all are.
     """
     if sampled and share < 1.0:
         return int(binom.ppf(0.01, count, share))
@@ -199,15 +180,14 @@ def least_killed(count: int, share: float, sampled: bool) -> int:
 
 
 def summary(results: Results, sampled: bool = False) -> tuple[str, int]:
-    """What to say at the end, and the exit status."""
+    """The final report as text, and the exit status."""
     lines, status = [""], 0
-    for kind, least in (("named", 1.0), ("drawn", LEAST_SHARE)):
+    for kind, share in (("named", 1.0), ("drawn", MIN_SHARE)):
         outcomes = [outcome for each, outcome in results if each.kind == kind]
         if outcomes:
             killed = sum(outcome.word == KILLED for outcome in outcomes)
-            share = killed / len(outcomes)
-            lines.append(f"{kind}: {killed}/{len(outcomes)} killed ({share:.0%})")
-            status = max(status, killed < least_killed(len(outcomes), least, sampled))
+            lines.append(f"{kind}: {killed}/{len(outcomes)} killed ({killed / len(outcomes):.0%})")
+            status = max(status, killed < min_killed(len(outcomes), share, sampled))
     for each, outcome in results:
         if outcome.word != KILLED:
             lines.append(f"{outcome.word} {each.name}  {each.where} {outcome.by}\n{_diff(each)}")

@@ -20,7 +20,7 @@ def _of(file: str, names: str) -> tuple[str, ...]:
     return tuple(f"{folder}test_{stem}.py::test_{name}" for name in names.split())
 
 
-JUDGE = ("tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py")
+SCORES = ("tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py")
 SUMMARY, FACTS = ("tests/scoring/test_summary.py",), ("tests/scoring/test_facts.py",)
 TABLES = ("tests/scoring/test_comparisons.py",)
 TRUTH, STATISTICS = ("tests/scoring/test_truth_errors.py",), ("tests/scoring/test_statistics.py",)
@@ -57,7 +57,7 @@ PAIRS = _of(
     "runs_without_a_scenario_in_common_are_not_compared",
 )
 WRONG = _of("runner/run", "a_wrong_argument_is_an_error_of_one_sentence")
-JUDGED = (
+SCORED = (
     *_of("runner/run", "changed_data_are_not_scored real_data_have_no_truth"),
     *_of("report/report", "a_run_of_the_mandatory_fields_alone_can_be_shown"),
 )
@@ -70,15 +70,15 @@ RESUMED = _of(
 )
 INTERRUPTED = _of("runner/survival", "an_interruption_is_quick_and_says_how_to_resume")
 TESTS = {
-    "benchmarks/reference/admissible.py": (*JUDGE, *REFERENCE),
-    "benchmarks/reference/scipy_mixture.py": (*JUDGE, *REFERENCE, *PLUGIN),
-    "benchmarks/scoring/score.py": (*JUDGE, *STATUSES, *FACTS, *REFERENCE, *JUDGED),
+    "benchmarks/reference/admissible.py": (*SCORES, *REFERENCE),
+    "benchmarks/reference/scipy_mixture.py": (*SCORES, *REFERENCE, *PLUGIN),
+    "benchmarks/scoring/score.py": (*SCORES, *STATUSES, *FACTS, *REFERENCE, *SCORED),
     "benchmarks/scoring/summary.py": (*SUMMARY, *REPORT),
     "benchmarks/scoring/comparisons.py": TABLES,
     "benchmarks/scoring/targets.py": TABLES,
     "benchmarks/scoring/posterior.py": TABLES,
-    "benchmarks/scoring/truth_errors.py": (*JUDGE, *TRUTH),
-    "benchmarks/scoring/data_set.py": (*JUDGE, *TRUTH, *REFERENCE, *JUDGED),
+    "benchmarks/scoring/truth_errors.py": (*SCORES, *TRUTH),
+    "benchmarks/scoring/data_set.py": (*SCORES, *TRUTH, *REFERENCE, *SCORED),
     "benchmarks/scoring/statistics.py": (*STATISTICS, *VERDICT, *TABLES),
     "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),
@@ -116,18 +116,18 @@ ARITHMETIC = {
 CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 CALLED |= {"minimum": "maximum", "maximum": "minimum"}
 SKIPPED = (ast.Import, ast.ImportFrom, ast.Raise, ast.Assert, ast.JoinedStr)
-"""Code that only types, raises, checks or words a message."""
-UNSEEN_FIELDS = ("annotation", "returns", "decorator_list")
-UNSEEN_KEYWORDS = ("strict", "sort", "n_resamples")
+"""Code that declares types, raises errors, asserts or words a message."""
+IGNORED_FIELDS = ("annotation", "returns", "decorator_list")
+IGNORED_KEYWORDS = ("strict", "sort", "n_resamples")
 ARBITRARY = ("default_rng",)
 """Calls whose arguments are arbitrary, such as seeds."""
 DISPLAYS = (ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.ListComp)
-"""Values that are no numbers: another operator between two of them is an error at once."""
+"""Values that are no numbers: most other operators between two of them raise an error."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place that can change: what kind of change it is, and the change."""
+    """A place that can change: the kind of change, and the change."""
 
     kind: str
     edit: Edit
@@ -183,10 +183,10 @@ class _Sites:
         if rule is not None:
             yield from rule(node)
         for field, value in ast.iter_fields(node):
-            if field in UNSEEN_FIELDS or _is_arbitrary(node, field):
+            if field in IGNORED_FIELDS or _is_arbitrary(node, field):
                 continue
             for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST) and not _is_unseen(child):
+                if isinstance(child, ast.AST) and not _is_ignored(child):
                     yield from self.of(child)
 
     def _compare(self, node: ast.Compare) -> Iterator[Site]:
@@ -285,15 +285,15 @@ def _is_type_checking(node: ast.AST) -> bool:
 
 
 def _is_table(node: ast.AST) -> bool:
-    """Whether it is a constant such as ``PROFILES``: a table of choices, all as good as others."""
+    """Whether it is a constant such as ``PROFILES``: a table of arbitrary choices."""
     if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, DISPLAYS):
         return False
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     return isinstance(target, ast.Name) and target.id.isupper()
 
 
-def _is_unseen(node: ast.AST) -> bool:
-    return isinstance(node, ast.keyword) and node.arg in UNSEEN_KEYWORDS
+def _is_ignored(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg in IGNORED_KEYWORDS
 
 
 def _is_arbitrary(node: ast.AST, field: str) -> bool:
@@ -303,6 +303,6 @@ def _is_arbitrary(node: ast.AST, field: str) -> bool:
 
 
 def _is_number(node: ast.expr) -> bool:
-    """Whether an operand may be a number or an array, as far as one can see."""
+    """Whether an operand may be a number or an array, by its syntax."""
     text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
     return not text and not isinstance(node, DISPLAYS)

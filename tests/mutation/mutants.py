@@ -1,4 +1,4 @@
-"""A mutant: one change of one source file, and the tests that must notice it."""
+"""A mutant: one change of one source file, and the tests of which one must fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMED = "tests/mutation/named.py"
 
 
 class MutantError(Exception):
-    """A mutant doesn't apply to today's source."""
+    """A mutant doesn't apply to the current source."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,6 @@ class Mutant:
         edit.check(source, f"{who}, `replacement` in {NAMED}")
         return edit
 
-    def mutated(self, source: str) -> str:
-        """The changed source; ``MutantError`` if the mutant doesn't apply."""
-        return self.edit(source).applied(source)
-
     def _span(self, source: str) -> tuple[int, int]:
         """Where the function's source begins and ends."""
         if not self.function:
@@ -102,7 +98,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A mutant that was drawn from a source of today: the change, and where it is."""
+    """A mutant drawn from the places of the current source: the change and its place."""
 
     name: str
     file: str
@@ -113,10 +109,6 @@ class Drawn:
         """The change of ``source``; ``MutantError`` if it doesn't apply."""
         self.place.check(source, f"mutant {self.name!r} in {self.file}")
         return self.place
-
-    def mutated(self, source: str) -> str:
-        """The changed source; ``MutantError`` if the mutant doesn't apply."""
-        return self.edit(source).applied(source)
 
 
 KINDS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

@@ -1,4 +1,4 @@
-"""Named defects: one plausible slip each, and the tests that ought to notice it."""
+"""Named defects: one plausible error each, and the tests of which one must fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MIXTURE, SAMPLE = "tests/scenarios/test_mixture.py", "tests/scenarios/test_sampl
 BATCH, FITTERS = "tests/fitters/test_batch.py::", "tests/fitters/test_fitters.py::"
 EM, NEWTON = "tests/fitters/test_em.py::", "tests/fitters/test_newton.py::"
 STARTS, SKETCH = "tests/fitters/test_starts.py::", "tests/scenarios/test_sketch.py"
-JUDGE, JUDGEMENT = "tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py"
+SCIPY_MIXTURE, SCORE = "tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py"
 SUMMARY, TABLES = "tests/scoring/test_summary.py", "tests/scoring/test_comparisons.py"
 REFERENCE, COMPARE = "tests/reference/test_search.py::", "tests/compare/test_compare.py::"
 VERDICT, STATISTICS = "tests/compare/test_verdict.py::", "tests/scoring/test_statistics.py::"
@@ -25,9 +25,9 @@ FITTING = [
     Mutant(
         "score-sign",
         "scenarios/families/base.py",
-        "ExponentialFamily.score",
-        "self.statistics(x).T - mean[:, :, None]",
-        "mean[:, :, None] - self.statistics(x).T",
+        "Family.score",
+        "(above - below)",
+        "(below - above)",
         (f"{FAMILIES}test_score_is_the_derivative_of_the_density",),
     ),
     Mutant(
@@ -57,9 +57,9 @@ FITTING = [
     Mutant(
         "log-odds-sign",
         "scenarios/mixture.py",
-        "coordinates_of",
-        "np.log(weights[..., :-1]) - np.log(weights[..., -1:])",
-        "np.log(weights[..., -1:]) - np.log(weights[..., :-1])",
+        "_Coordinates.coordinates",
+        "np.log(self.weights[..., :-1]) - np.log(self.weights[..., -1:])",
+        "np.log(self.weights[..., -1:]) - np.log(self.weights[..., :-1])",
         (MIXTURE,),
     ),
     Mutant(
@@ -346,7 +346,7 @@ JUDGING = [
         "mean_nll",
         "/ x.size",
         "/ (x.size - 1)",
-        (JUDGE,),
+        (SCIPY_MIXTURE,),
     ),
     Mutant(
         "information-of-one-sided-differences",
@@ -354,7 +354,7 @@ JUDGING = [
         "ScipyMixture.information",
         "(2.0 * steps[:, None])",
         "steps[:, None]",
-        (JUDGE,),
+        (SCIPY_MIXTURE,),
     ),
     Mutant(
         "hellinger-without-its-half",
@@ -386,7 +386,7 @@ JUDGING = [
         "trial_status",
         "if not excess <= FOUND_EXCESS:",
         "if excess > FOUND_EXCESS:",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
     Mutant(
         "found-counts-as-converged",
@@ -394,7 +394,7 @@ JUDGING = [
         "trial_status",
         "return Status.CONVERGED if excess <= CONVERGED_EXCESS",
         "return Status.CONVERGED if excess <= FOUND_EXCESS",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
     Mutant(
         "better-fit-not-taken",
@@ -410,7 +410,7 @@ JUDGING = [
         "_beats",
         "and score.gain_left <= CONVERGED_EXCESS",
         "",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
     Mutant(
         "spikes-are-admitted",
@@ -426,7 +426,7 @@ JUDGING = [
         "spurious_reason",
         "expected[k] < FEW",
         "expected[k] > FEW",
-        (JUDGE,),
+        (SCIPY_MIXTURE,),
     ),
     Mutant(
         "coverage-of-50-by-the-ends-of-90",
@@ -434,7 +434,7 @@ JUDGING = [
         "interval_coverage",
         "(low_50 <= values) & (values <= high_50)",
         "(low_90 <= values) & (values <= high_90)",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
     Mutant(
         "reference-key-without-the-floor",
@@ -458,7 +458,7 @@ JUDGING = [
         "rejection_reason",
         "ascent.predicted_gain < max_gain and ascent.smallest_eigenvalue > FLAT",
         "ascent.predicted_gain < max_gain",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
     Mutant(
         "directional-derivative-without-its-one",
@@ -466,7 +466,7 @@ JUDGING = [
         "_directional",
         "- log_fitted))) - 1.0",
         "- log_fitted)))",
-        (JUDGEMENT,),
+        (SCORE,),
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""A copy of the working tree in which the tests of one mutant run at a time."""
+"""A copy of the working tree in which the tests of one mutant at a time run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Sandbox:
                 shutil.copy2(root / name, folder / name)
 
     def run(self, tests: tuple[str, ...]) -> Outcome:
-        """Run tests on the copy as it is."""
+        """Run tests on the copy, unchanged."""
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
             output = Path(scratch, "output")
@@ -71,14 +71,14 @@ class Sandbox:
             path.write_bytes(before)
 
     def close(self) -> None:
-        """Kill what runs, and run nothing more."""
+        """Kill the running tests, and run no others."""
         with self._lock:
             self._closed = True
         if self._process is not None:
             self._kill(self._process)
 
     def _start(self, tests: tuple[str, ...], scratch: Path, output: Path) -> Process:
-        """pytest in a group of its own."""
+        """Start pytest in a process group of its own."""
         command = [*self._command(), f"--basetemp={scratch}/tests", *tests]
         with self._lock, output.open("wb") as file:
             if self._closed:

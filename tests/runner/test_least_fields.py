@@ -157,7 +157,7 @@ def test_a_later_fit_with_another_field_is_recorded(monkeypatch: pytest.MonkeyPa
     runner = CellRunner(Cell(load("small"), 0, "em", 0, (("quantile", 0),)), data)
     monkeypatch.setattr(type(runner.fitter), "prepare", lambda *arguments: Later())
     runner.prepare(None)
-    (record,) = runner.trials(runner.cell.trials)
+    (record,) = runner.run(runner.cell.trials)
     assert (record["outcome"], record["claimed"]) == ("returned", True)
 
 

@@ -240,6 +240,7 @@ def test_an_old_run_can_be_reported_again_with_its_figures(
         (["--scenario", "outside.toml"], ["outside", "2 of 3", "first: 0, 1"]),
         (["--scenario", "alike.toml"], ["all 3 observations are equal"]),
         (["--scenario", "few.toml"], ["3 observations", "5 parameters"]),
+        (["--scenario", "spike.toml"], ["spike", "component 2 has spread", "spread_floor"]),
         (["--out", "held"], ["held is not empty", "file.txt"]),
         (["--out", "held/file.txt/x"], ["held/file.txt/x can't be written to"]),
     ],
@@ -256,6 +257,9 @@ def test_a_wrong_argument_is_an_error_of_one_sentence(
     (tmp_path / "alike.csv").write_text("x\n2\n2\n2\n")
     alike = real.format("normal", 1).replace("x.csv", "alike.csv")
     (tmp_path / "alike.toml").write_text(alike)
+    component = "[[components]]\nweight = 0.5\nmu = {}\nsigma = {}\n"
+    spike = component.format(0.0, 1.0) + component.format(1.0, 0.01)
+    (tmp_path / "spike.toml").write_text(f'title = "t"\nfamily = "normal"\nn = 500\n{spike}')
     (tmp_path / "held").mkdir()
     (tmp_path / "held" / "file.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))

@@ -76,7 +76,7 @@ def prepared_runner(
 def records(runner: CellRunner) -> list[dict[str, Any]]:
     """The cell's records, run in batches as a worker does."""
     trials, size = runner.cell.trials, runner.batch
-    return [r for i in range(0, len(trials), size) for r in runner.trials(trials[i : i + size])]
+    return [r for i in range(0, len(trials), size) for r in runner.run(trials[i : i + size])]
 
 
 def test_a_trial_records_its_start_and_its_data(monkeypatch: pytest.MonkeyPatch) -> None:

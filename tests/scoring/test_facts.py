@@ -292,5 +292,26 @@ def test_a_note_on_a_reference_is_in_the_scored_run(tmp_path: Path) -> None:
     )
     plan = Choices(scenarios=(str(tmp_path / "two.toml"),), fitters=("em",), restarts=1).plan()
     run = run_of(tmp_path / "run", plan, trials_of(plan, outcome="error"))
-    (note,) = score_run(run).notes
+    note, _ = score_run(run).notes  # the other counts the trial that returned no fit
     assert note.startswith("two: no admissible optimum with 2 components beats")
+
+
+def test_the_fits_of_all_fitters_on_a_data_set_share_one_reference(tmp_path: Path) -> None:
+    chosen = {"scenarios": ("small", "separated"), "fitters": ("em", "direct"), "restarts": 1}
+    plan = Choices(**chosen, data_sets=2).plan()
+    folder = run_of(tmp_path / "run", plan, trials_of(plan, weights=[1.0], parameters=[[1.0, 1.0]]))
+    scored: list[str] = []
+    trials = score_run(folder, scored.append).trials
+    assert len(scored) == len(set(scored)) == 4
+    # The rows of a data set stand together, whichever fitter they are of.
+    assert list(zip(trials["scenario"], trials["replicate"], strict=True)) == [
+        (name, replicate) for name in ("small", "separated") for replicate in (0, 1) for _ in "ab"
+    ]
+
+
+def test_trials_that_returned_no_fit_are_counted_in_a_note(tmp_path: Path) -> None:
+    plan = Choices(scenarios=("small",), fitters=("em",), restarts=2).plan()
+    records = trials_of(plan, weights=[1.0], parameters=[[1.0, 1.0]])
+    records[1] |= {"outcome": "error", "message": "no licence"}
+    notes = score_run(run_of(tmp_path / "run", plan, records)).notes
+    assert any("1 of 2 trials returned no fit" in note for note in notes)

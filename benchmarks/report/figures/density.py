@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.drawing import INK, histogram, inside, thinned_bins, view
+from benchmarks.report.drawing import INK, curve_points, histogram, thinned_bins
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import Series, series_of
 from benchmarks.report.tables import Table
@@ -47,9 +47,9 @@ class Density(Figure):
         grid = canvas.subplots(self.lines, self.columns, sharex=True, sharey=True, squeeze=False)
         panels = grid.ravel()
         ordered, truth = self.data_set.sample.ordered, self.data_set.truth
-        x = inside(*view(ordered), self.data_set.scenario.family.support)
+        x = curve_points(ordered, self.data_set.scenario.family.support)
         for axes in panels[: max(1, len(self.panels))]:
-            height = histogram(axes, ordered, *view(ordered), self.data_set.sample.size, "data")
+            height = histogram(axes, ordered, self.data_set.sample.size)
             if truth is not None:
                 axes.plot(x, truth.density(x), color=INK, lw=2.4, label="truth")
             axes.set_ylim(0.0, 1.3 * height)

@@ -45,7 +45,9 @@ class Estimates(Figure):
         assert truth is not None
         self.truth = truth
         self.names = usual_names(family, len(truth.weights))
-        self.standard_errors = standard_errors(truth, section.data_set.sample.size)
+        # The Cramér–Rao bound is the inverse of n observations' Fisher information.
+        bound = np.linalg.inv(section.data_set.sample.size * truth.information)
+        self.standard_errors = standard_errors(truth, bound)
         self.medians: dict[Series, Array] = {}
         found = section.trials[section.trials["status"].isin(FOUND)]
         for series in series_of(section.trials):
@@ -53,21 +55,21 @@ class Estimates(Figure):
             values = [self._values(ScipyMixture.of(family.name, *fit)) for fit in fits.to_numpy()]
             if values:
                 self.medians[series] = np.asarray(np.median(values, axis=0))
-        self.medians[BEST_KNOWN] = self._values(section.reference.mixture)
+        self.medians[BEST_KNOWN] = self._values(section.data_set.reference.mixture)
         series_count = len(series_of(section.trials))
         self.size = (6.0, 1.1 + 0.3 * len(self.names) + 0.16 * (series_count // 3))
 
     @classmethod
     def of(cls, section: Section) -> Iterator[Self]:
         """Yield the figure where the truth is known and identifiable."""
-        comparable = section.data_set.truth is not None and not section.data_set.no_error_reason
-        if comparable and not section.reference.fewer_components:
+        reason, reference = section.data_set.no_error_reason, section.data_set.reference
+        if not reason and not reference.fewer_components:
             yield cls(section)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw a line for each parameter and a marker for each series."""
+        """Draw a row for each parameter and a marker for each series."""
         axes = canvas.subplots()
-        lines = np.arange(len(self.names))[::-1]
+        rows = np.arange(len(self.names))[::-1]
         axes.axvspan(-1.96, 1.96, color=SOFT, alpha=0.13, lw=0)
         axes.axvline(0.0, color=INK, lw=1.0)
         every = [*series_of(self.source.trials), BEST_KNOWN]
@@ -77,30 +79,26 @@ class Estimates(Figure):
             distances = (self.medians[series] - usual_values(self.truth)) / self.standard_errors
             shift = 0.6 * ((index + 0.5) / len(every) - 0.5)
             axes.plot(
-                np.clip(distances, -LIMIT, LIMIT), lines - shift, ls="", ms=5,
+                np.clip(distances, -LIMIT, LIMIT), rows - shift, ls="", ms=5,
                 color=series.colour, marker=series.marker, label=series.label,
             )  # fmt: skip
-        axes.set_yticks(lines, self.names)
+        axes.set_yticks(rows, self.names)
         axes.set_xlim(-LIMIT - 0.4, LIMIT + 0.4)
         axes.set_xlabel("standard errors from the truth (Cramér–Rao); shaded: 95 %")
         canvas.legend(loc="outside upper center", ncols=3, fontsize=8.5)
 
     def numbers(self) -> Table:
         """Return truth, standard error and estimates of each parameter."""
+        import pandas as pd
+
         columns = {"truth": usual_values(self.truth), "standard error": self.standard_errors}
         columns[BEST_KNOWN.label] = self.medians[BEST_KNOWN]
         columns |= {series.label: median for series, median in self.medians.items()}
-        headings = [Column("parameter", "parameter", left=True)]
-        headings += [Column(label, label, ".4g") for label in columns]
-        values = zip(*columns.values(), strict=True)
-        rows = [
-            {"parameter": name, **dict(zip(columns, row, strict=True))}
-            for name, row in zip(self.names, values, strict=True)
-        ]
-        return Table(self.title, headings, rows)
+        headings = [Column(label, label, ".4g") for label in columns]
+        parameter = Column("parameter", "parameter", left=True)
+        frame = pd.DataFrame({"parameter": self.names, **columns})
+        return Table.of(self.title, [parameter, *headings], frame)
 
     def _values(self, mixture: ScipyMixture) -> Array:
         """Return weights and parameters with the labels of the truth."""
-        return usual_values(
-            mixture.permuted(label_order(mixture, self.truth, self.truth.information))
-        )
+        return usual_values(mixture.permuted(label_order(mixture, self.truth)))

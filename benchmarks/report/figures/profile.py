@@ -64,7 +64,7 @@ class Profile(Figure):
         panels["seconds"].set_ylabel("share of targets reached")
         handles, labels = panels["seconds"].get_legend_handles_labels()
         if handles:
-            canvas.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
+            canvas.legend(handles, labels, loc="outside upper center", ncols=3)
 
     def numbers(self) -> Table:
         """Return the shares reached at round budgets."""

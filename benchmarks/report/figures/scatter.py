@@ -49,7 +49,7 @@ class Scatter(Figure):
             )  # fmt: skip
         axes.set_xlabel("median seconds of a restart")
         axes.set_ylabel("median excess")
-        canvas.legend(loc="outside upper center", ncols=3, fontsize=9)
+        canvas.legend(loc="outside upper center", ncols=3)
 
     def numbers(self) -> Table:
         """Return the points."""

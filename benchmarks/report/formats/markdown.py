@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Markdown(Format):
-    """The verdict, the ranking, the warnings, and each scenario's table, folded."""
+    """The verdict, the ranking, the notes, and each scenario's table, folded."""
 
     name = extension = "md"
 
     def render(self, page: Page) -> str:
         """Return the document."""
         parts = [f"**{' '.join(page.verdict)}**", page.ranking.markdown()]
-        parts += [f"- {warning}." for warning in page.warnings]
+        parts += [f"- {note}." for note in page.notes]
         for section in page.sections:
             parts.append(folded(section.name, page.comparison(section.name).markdown()))
         return "\n\n".join([*parts, f"{page.provenance}."]) + "\n"

@@ -80,16 +80,16 @@ class _PreparedNewton(Prepared):
     def fit_many(
         self, starts: Sequence[Start], seeds: Sequence[int], observe: Observe = lambda copy: None
     ) -> list[Fit]:
-        fits = self._ascend(self.view, [start.mixture for start in starts])
+        fits = self._ascend(self.view, [start.mixture for start in starts], observe)
         if self.view is self.sample:
             return fits
         return [self._finish_on_data(fit, observe) for fit in fits]
 
-    def _ascend(self, sample: Sample, starts: Sequence[Mixture]) -> list[Fit]:
+    def _ascend(self, sample: Sample, starts: Sequence[Mixture], observe: Observe) -> list[Fit]:
         """Fit ``sample``, the sketch or all the data, from each start."""
         tolerance, limit = self.settings.tolerance, self.settings.max_iterations
         batch = MixtureBatch.of(starts, self.sample.family)
-        mixtures, converged, steps = newton_ascent(sample, batch, tolerance, limit)
+        mixtures, converged, steps = newton_ascent(sample, batch, tolerance, limit, observe)
         fits, pass_size = [], len(sample.counts) / sample.size
         for mixture, claimed, count in zip(mixtures, converged, steps, strict=True):
             message = "" if claimed else f"stopped at a mean gradient above tolerance={tolerance:g}"
@@ -108,19 +108,23 @@ class _PreparedNewton(Prepared):
         if polished is not None:
             notes = [fit.message, f"about {gain_left:.1e} nats left on the data"]
             return Fit(polished, True, fit.iterations, passes, "; ".join(filter(None, notes)))
-        (again,) = self._ascend(self.sample, [fit.mixture])
+        (again,) = self._ascend(self.sample, [fit.mixture], observe)
         iterations = fit.iterations + again.iterations
         return replace(again, iterations=iterations, passes=_added(passes, again.passes))
 
 
 def newton_ascent(
-    sample: Sample, starts: MixtureBatch, tolerance: float, max_steps: int
+    sample: Sample,
+    starts: MixtureBatch,
+    tolerance: float,
+    max_steps: int,
+    observe: Observe = lambda copy: None,
 ) -> tuple[MixtureBatch, NDArray[np.bool_], NDArray[np.int_]]:
     """Trust-region Newton from each of B starts on -ℓ/n.
 
     Returns the final mixtures, whether no component of the mean gradient exceeds ``tolerance``
     there (B,), and the numbers of steps (B,). Each restart makes one Hessian pass more than
-    steps.
+    steps. ``observe`` is called with the first restart after each step.
     """
     mixtures = MixtureBatch(starts.family, starts.weights.copy(), starts.parameters.copy())
     current = _Models.at(sample, mixtures, mixtures.coordinates())
@@ -145,6 +149,7 @@ def newton_ascent(
         mixtures.put(active[accepted], trial.take(accepted))
         for array, new in zip(current, candidate, strict=True):
             array[active[accepted]] = new[accepted]
+        observe(lambda: mixtures.take(np.array([0]))[0])  # a copy: the arrays change in place
     return mixtures, current.largest_gradients() <= tolerance, steps
 
 

@@ -130,11 +130,11 @@ POSTERIORS = (
     Column("divergences", "divergences",
            meaning="Steps at which the sampler lost the energy that it should conserve. More than "
            "a few mean that it may have missed a part of the posterior."),
-    Column("covered_50", "50 % intervals held",
+    Column("covered_50", "50 % intervals cover",
            lambda row: f"{row['covered_50']}/{row['values']}" if row["values"] else "–",
            "True parameters inside the central 50 % posterior intervals, over parameters and data "
            "sets. Half are expected; counts within a data set are not independent."),
-    Column("covered_90", "90 % intervals held",
+    Column("covered_90", "90 % intervals cover",
            lambda row: f"{row['covered_90']}/{row['values']}" if row["values"] else "–",
            "The same for 90 % intervals: nine tenths are expected."),
 )  # fmt: skip

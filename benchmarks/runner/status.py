@@ -28,7 +28,7 @@ class Status(StrEnum):
     )
     ERROR = "error", "The fitter raised an exception or returned something that is not a fit."
     TIMEOUT = "timeout", "The trial took longer than --timeout, or its setup than --setup-timeout."
-    MEMORY = "memory", "The worker held more memory than --memory."
+    MEMORY = "memory", "The worker used more memory than --memory."
     CRASHED = "crashed", "The worker ended during the trial."
     NOT_ATTEMPTED = (
         "not_attempted",

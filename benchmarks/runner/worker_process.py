@@ -168,7 +168,7 @@ class WorkerProcess:
             return Status.TIMEOUT, f"it took longer than {option} {allowed:g} s"
         used, allowed = self._memory.megabytes(), self.limits.memory
         if used > allowed:
-            return Status.MEMORY, f"it held {used:.0f} MB, more than --memory {allowed:g}"
+            return Status.MEMORY, f"it used {used:.0f} MB, more than --memory {allowed:g}"
         return None
 
 

@@ -11,7 +11,7 @@ from fitters.spec import parse
 from fitters.starts import Start, policy
 from fitters.trust_region import safeguarded_steps, trust_region_steps
 from scenarios.families import family
-from scenarios.mixture import MixtureBatch
+from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.model import Model
 from scenarios.sample import Sample
 from scenarios.scenario import load
@@ -50,6 +50,20 @@ def test_newton_never_loses_likelihood_whatever_the_start() -> None:
     coordinates = np.array([batch.coordinates() for batch in ends])
     rejected = (coordinates[1:6] == coordinates[:5]).all(axis=2)
     assert rejected.any()
+
+
+def test_newton_shows_each_iterate() -> None:
+    data = sample("beta", 2000)
+    model = Model(data.family, 2)
+    start = Start.of(policy("quantile"), data, model, 1)
+    copies: list[Mixture] = []
+    fit = parse("newton").prepare(data, model).fit(start, 0, lambda copy: copies.append(copy()))
+    assert len(copies) == fit.iterations + 1
+    values = [data.log_likelihood(copy) for copy in copies]  # the copies do not change later
+    assert values[0] == pytest.approx(data.log_likelihood(start.mixture))
+    assert (np.diff(values) >= -1e-7).all()
+    assert values[-1] == pytest.approx(data.log_likelihood(fit.mixture))
+    assert values[-1] > values[0] + 1.0
 
 
 def test_a_maximum_on_the_sketch_is_polished_on_all_the_data() -> None:

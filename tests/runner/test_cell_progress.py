@@ -119,7 +119,7 @@ def test_a_loss_is_recorded_as_the_failure_of_the_current_trial() -> None:
 
 
 def test_the_time_of_a_loss_during_setup_is_setup_time() -> None:
-    (lost,) = CellProgress(cell()).lose(Status.MEMORY, "it held 9 GB", 3.0)
+    (lost,) = CellProgress(cell()).lose(Status.MEMORY, "it used 9 GB", 3.0)
     assert lost["setup_seconds"] == 3.0
     assert "seconds" not in lost
 

@@ -196,8 +196,10 @@ def reference(name: str, components: int | None, data_sets: int, seed: int) -> N
     sample = draw_sample(scenario, 0, seed)
     if sample.size < Model(sample.family, count).dimension:
         raise UserError(f"{sample.size} observations are too few for {count} components")
-    floor = scenario.specification.spread_floor
-    console.show_reference(name, sample.size, find_reference(sample, count, floor, cache_folder()))
+    min_spread = scenario.specification.spread_floor
+    console.show_reference(
+        name, sample.size, find_reference(sample, count, min_spread, cache_folder())
+    )
 
 
 def compare(base: Path, new: Path, alpha: float, form: str, out: Path | None) -> None:

@@ -116,7 +116,7 @@ class Scenario:
         assert data is not None
         if replicate != 0:
             raise UserError(
-                f"scenario {self.name!r} is real data, of which there is one data set: "
+                f"scenario {self.name!r} is real data and has one data set: "
                 f"number {replicate} does not exist; use --data-sets 1"
             )
         path = self.folder / (data.file or "")

@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from scenarios.families import Array, Family, family
 
 IO_BLOCK = 1 << 20
-"""Observations of which large data are read at once."""
+"""Observations of a mapped file that are read at once."""
 CACHE_BLOCK = 1 << 14
 """Densities computed at once, which stay in the processor's cache."""
 STEP = 1e-5

@@ -53,8 +53,8 @@ def _check_truth(scenario: Scenario, sample: Sample) -> None:
         return
     truth = scenario.truth
     mixture = ScipyMixture(truth.family.name, truth.weights, truth.parameters)
-    floor = scenario.specification.spread_floor
-    reason = spurious_reason(mixture, sample.observations, floor)
+    min_spread = scenario.specification.spread_floor
+    reason = spurious_reason(mixture, sample.observations, min_spread)
     if reason is not None:
         raise UserError(
             f"scenario {scenario.name!r}: its true mixture would be rejected as spurious, because "

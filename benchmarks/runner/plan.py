@@ -252,7 +252,7 @@ def _load_scenarios(chosen: Iterable[str], data_sets: int) -> tuple[Scenario, ..
             raise UserError(f"two scenarios are called {scenario.name!r}: rename one of the files")
         if scenario.truth is None and data_sets > 1:
             raise UserError(
-                f"--data-sets {data_sets}: {scenario.name} is real data, of which there is one "
+                f"--data-sets {data_sets}: {scenario.name} is real data and has one "
                 "data set; run it on its own with --data-sets 1"
             )
         scenarios[scenario.name] = scenario

@@ -49,14 +49,16 @@ class DataSet:
         return self.sample.observations
 
     @property
-    def floor(self) -> float:
+    def min_spread(self) -> float:
         """The smallest admissible spread of a component, relative to the sample's."""
         return self.scenario.specification.spread_floor
 
     @cached_property
     def reference(self) -> Reference:
         """The best known optimum, from the cache if it is stored there."""
-        return find_reference(self.sample, self.scenario.components, self.floor, cache_folder())
+        return find_reference(
+            self.sample, self.scenario.components, self.min_spread, cache_folder()
+        )
 
     def trace(self, record: Record) -> list[tuple[float, float, float]]:
         """(seconds, passes, NLL) of each iterate in a trial's record."""

@@ -201,7 +201,7 @@ def score_trial(record: Record, data_set: DataSet) -> Score:
     if invalid is not None:
         return replace(score, status=Status.INVALID, message=_with_message(invalid, message))
     x = data_set.observations
-    spurious = spurious_reason(fitted, x, data_set.floor)
+    spurious = spurious_reason(fitted, x, data_set.min_spread)
     if spurious is not None:
         score = replace(score, status=Status.SPURIOUS, message=_with_message(spurious, message))
         if np.abs(fitted.parameters).max() >= MAX_STABLE_PARAMETER:
@@ -271,7 +271,7 @@ def _beats(score: Score, reference_nll: float, data_set: DataSet) -> bool:
     family = data_set.sample.family
     mixture = Mixture(family, np.array(score.weights), np.array(score.parameters))
     summit = ascend(data_set.sample, mixture)
-    return not rejection_reason(data_set.sample, summit, data_set.floor)
+    return not rejection_reason(data_set.sample, summit, data_set.min_spread)
 
 
 def _optimum(fitted: ScipyMixture, data_set: DataSet, nll: float) -> dict[str, Any]:

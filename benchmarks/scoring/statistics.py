@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from scenarios.families.base import Array
 
 MAX_ENUMERATED = 14
-"""The largest number of values of which all 2ᵐ patterns of signs are enumerated."""
+"""The largest number m of values whose 2ᵐ patterns of signs are all enumerated."""
 DRAWN = 1 << 14
 """Patterns of signs that are drawn at random for more values."""
 

@@ -138,7 +138,7 @@ def summary(scored: ScoredRun) -> pd.DataFrame:
 
 
 def restarts_needed(share: float) -> int:
-    """Restarts of which one finds the optimum with ``CONFIDENCE``; 0 if none or all found it."""
+    """Restarts until one finds the optimum with ``CONFIDENCE``; 0 if none or all found it."""
     if not 0.0 < share < 1.0:
         return 0
     return int(np.ceil(np.log(1.0 - CONFIDENCE) / np.log(1.0 - share)))
@@ -149,7 +149,7 @@ def merged_nll(scored: ScoredRun) -> float:
     from benchmarks.reference.search import cache_folder, find_reference
 
     data_set = scored.data_sets["founding", 0]
-    one = find_reference(data_set.sample, 1, data_set.floor, cache_folder())
+    one = find_reference(data_set.sample, 1, data_set.min_spread, cache_folder())
     return -one.log_likelihood / data_set.sample.size
 
 

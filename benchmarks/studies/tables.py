@@ -32,7 +32,7 @@ def write() -> None:
 
 
 def pages() -> list[Path]:
-    """The pages of documentation, some of which have tables."""
+    """The pages of the documentation."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

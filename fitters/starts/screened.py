@@ -1,4 +1,4 @@
-"""Starts that are screened: many candidates, of which the best optimum is returned."""
+"""Screened starts: the best optimum of many candidates."""
 
 from __future__ import annotations
 

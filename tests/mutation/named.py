@@ -416,7 +416,7 @@ JUDGING = [
         "spikes-are-admitted",
         "benchmarks/scoring/score.py",
         "score_trial",
-        "spurious_reason(fitted, x, data_set.floor)",
+        "spurious_reason(fitted, x, data_set.min_spread)",
         "spurious_reason(fitted, x, 0.0)",
         (f"{REFERENCE}test_liars_are_found_out",),
     ),

@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="module")
 def founding() -> tuple[DataSet, Reference]:
     data_set = DataSet.of(load("founding"), 0, seed=0)
-    return data_set, find_reference(data_set.sample, 2, data_set.floor)
+    return data_set, find_reference(data_set.sample, 2, data_set.min_spread)
 
 
 def record(data_set: DataSet, weights: list, parameters: list, **more: object) -> dict:
@@ -60,7 +60,7 @@ def test_founding(founding: tuple[DataSet, Reference]) -> None:
     merged = Mixture(data_set.sample.family, np.array([0.5, 0.5]), np.array(MERGED))
     end = ascend(data_set.sample, merged)
     assert end.log_likelihood == pytest.approx(1136.22, abs=0.01)
-    assert "ridge" in rejection_reason(data_set.sample, end, data_set.floor)
+    assert "ridge" in rejection_reason(data_set.sample, end, data_set.min_spread)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_spike_is_not_the_reference(seed: int) -> None:
     components = [{"weight": 0.5, "alpha": 4, "beta": 6}, {"weight": 0.5, "alpha": 6, "beta": 4}]
     content = {"title": "t", "family": "beta", "n": 1000, "components": components}
     data_set = DataSet.of(build("close", content, Path()), 0, seed)
-    found = find_reference(data_set.sample, 2, data_set.floor)
+    found = find_reference(data_set.sample, 2, data_set.min_spread)
     assert max(map(max, found.optima[0].parameters)) > 1e4
     assert "spread" in found.optima[0].rejection_reason
     assert max(map(max, found.parameters)) < 1e4
-    assert spurious_reason(found.mixture, data_set.observations, data_set.floor) is None
+    assert spurious_reason(found.mixture, data_set.observations, data_set.min_spread) is None
     assert data_set.no_error_reason == "not identifiable at this n"
 
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_told_has_no_parameter_error(name: str) -> None:
     data_set = DataSet.of(load(name), 0, seed=0)
     truth = data_set.truth
     assert truth is not None
-    reference = find_reference(data_set.sample, 2, data_set.floor)
+    reference = find_reference(data_set.sample, 2, data_set.min_spread)
     facts = record(data_set, truth.weights.tolist(), truth.parameters.tolist())
     (row,), _ = score_data_set([facts], data_set, reference)
     assert row["no_error_because"] == "not identifiable at this n"

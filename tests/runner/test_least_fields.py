@@ -48,7 +48,7 @@ RUN_3 = {"schema": 3, "plan": {"profile": "check", "seed": 0, "data_sets": 3}, "
 def write(folder: Path, unknown: dict[str, Any]) -> Path:
     """A run of four trials: required fields only, and ``unknown`` ones wherever JSON has them."""
     data_set = DataSet.of(load("small"), 0, 0)
-    reference = find_reference(data_set.sample, 2, data_set.floor)
+    reference = find_reference(data_set.sample, 2, data_set.min_spread)
     scenario = {"name": "small", "content": load("small").content, **unknown}
     plan = {
         "profile": "by hand", "seed": 0, "data_sets": 1, "fitters": ["em", "direct"],

@@ -227,7 +227,7 @@ def test_pairs_are_of_the_same_trial_and_the_rest_is_counted(
     tmp_path: Path,
 ) -> None:
     data_set = DataSet.of(load("unequal"), 0, seed=0)
-    reference = find_reference(data_set.sample, 2, data_set.floor)
+    reference = find_reference(data_set.sample, 2, data_set.min_spread)
     plan = Choices(scenarios=("unequal",), fitters=("em", "direct"), restarts=2).plan()
     fits = {"weights": reference.weights, "parameters": reference.parameters, "claimed": True}
     base, new = (

@@ -43,7 +43,7 @@ def unequal() -> DataSet:
 
 @pytest.fixture(scope="module")
 def reference(unequal: DataSet) -> Reference:
-    return find_reference(unequal.sample, 2, unequal.floor)
+    return find_reference(unequal.sample, 2, unequal.min_spread)
 
 
 def record(outcome: str = "returned", **facts: object) -> dict:
@@ -322,14 +322,14 @@ def test_a_ridge_is_no_reference(unequal: DataSet, reference: Reference) -> None
         unequal.sample,
         Mixture(unequal.sample.family, np.array(reference.weights), np.array(reference.parameters)),
     )
-    assert rejection_reason(unequal.sample, top, unequal.floor) == ""
+    assert rejection_reason(unequal.sample, top, unequal.min_spread) == ""
     for changed in (
         replace(top, smallest_eigenvalue=0.0),
         replace(top, smallest_eigenvalue=-1e-3),
         replace(top, predicted_gain=0.1),
         replace(top, predicted_gain=float("nan")),
     ):
-        assert "ridge" in rejection_reason(unequal.sample, changed, unequal.floor)
+        assert "ridge" in rejection_reason(unequal.sample, changed, unequal.min_spread)
 
 
 def test_a_second_component_is_lacking_where_there_are_two() -> None:

@@ -78,7 +78,7 @@ class Density(Figure):
 
 
 def median_and_worst(trials: pd.DataFrame, series: Series) -> tuple[Any, Any] | None:
-    """Return two restarts by NLL, of which inadmissible ones are the worst; None if all are."""
+    """Return two restarts by NLL; inadmissible ones count as worst. None if all are."""
     rows = series.rows(trials)
     scored = rows[np.isfinite(rows["nll"].astype(float))].sort_values("nll")
     if scored.empty:

@@ -48,7 +48,7 @@ class Traces(Figure):
 
     @classmethod
     def of(cls, section: Section) -> Iterator[Self]:
-        """Yield a figure for each fitter of which a trace has more than one point."""
+        """Yield a figure for each fitter with a trace of more than one point."""
         traced = {key[2] for key, points in section.traces.items() if len(points) > 1}
         for fitter in section.trials["fitter"].unique():
             if fitter in traced:

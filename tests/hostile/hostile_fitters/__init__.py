@@ -69,8 +69,8 @@ class _Prepared(Prepared):
     def allocates(self) -> None:
         blocks = []
         while True:
-            blocks.append(bytearray(b"x" * 20_000_000))
-            time.sleep(0.005)
+            blocks.append(b"x" * 40_000_000)  # without a copy: the limit is reached in 0.3 s
+            time.sleep(0.01)
 
     def exits(self) -> None:
         os._exit(7)

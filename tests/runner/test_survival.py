@@ -38,7 +38,7 @@ TOTAL = 2 * 2 * 12
 # How a fitter misbehaves, the outcome of its trials, and a part of their message.
 LOST = {
     "sleeps": ("timeout", "--timeout 2 s"),
-    "allocates": ("memory", "--memory 700"),
+    "allocates": ("memory", "--memory 400"),
     "exits": ("crashed", "exit status 7"),
     "ends": ("crashed", "SIGABRT"),
     "segfaults": ("crashed", "SIGSEGV"),
@@ -97,7 +97,7 @@ def assert_survived(
     chosen = [part for how in hows for part in ("--fitter", f"hostile:how={how}")]
     trials = ran(
         out, "--scenario", "unequal", "--restarts", str(restarts), "--timeout", "2",
-        "--setup-timeout", "8", "--memory", "700", "--fitter", "em", *chosen, site=site,
+        "--setup-timeout", "8", "--memory", "400", "--fitter", "em", *chosen, site=site,
     )  # fmt: skip
     assert len(trials) == restarts * (1 + len(hows))
     by_fitter = dict(iter(trials.groupby("fitter")))

@@ -69,7 +69,7 @@ class _Prepared(Prepared):
     def allocates(self) -> None:
         blocks = []
         while True:
-            blocks.append(b"x" * 40_000_000)  # without a copy: the limit is reached in 0.3 s
+            blocks.append(b"x" * 20_000_000)
             time.sleep(0.01)
 
     def exits(self) -> None:

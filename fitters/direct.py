@@ -1,4 +1,9 @@
-"""Direct maximum likelihood with scipy's general-purpose minimisers."""
+"""Direct maximum likelihood with scipy's general-purpose minimisers.
+
+The mean negative log likelihood is an ordinary smooth function of unconstrained coordinates, so
+any minimiser applies. scipy chooses the steps; the sample's kernels supply value, gradient and,
+for an exponential family, the exact Hessian.
+"""
 
 from __future__ import annotations
 

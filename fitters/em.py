@@ -1,4 +1,11 @@
-"""Expectation–maximisation: plain, accelerated by SQUAREM, or finished by Newton steps."""
+"""Expectation–maximisation: plain, accelerated by SQUAREM, or finished by Newton steps.
+
+EM alternates responsibilities (E-step) and weighted maximum likelihood (M-step, exact for an
+exponential family), and never loses likelihood. SQUAREM extrapolates along two EM steps and
+keeps the result only if the likelihood does not fall. The hybrid (``newton=true``) replaces the
+extrapolation by a Newton step where EM is slow. All variants stop by one rule: a quadratic model
+with the exact Hessian predicts that less than ``tolerance`` nats are left.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Stochastic gradient descent with PyTorch Lightning, for any density that torch can evaluate."""
+"""Stochastic gradient descent with PyTorch Lightning, for any density that torch can evaluate.
+
+The general method: it needs a density that torch can differentiate and nothing else, so it fits
+any family. Adam moves unconstrained parameters along the gradient of the mean negative log
+likelihood, one step a batch of observations, until the loss of recent epochs no longer falls.
+"""
 
 from __future__ import annotations
 

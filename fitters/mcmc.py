@@ -1,4 +1,9 @@
-"""Markov chain Monte Carlo with PyMC: the posterior mean, and the posterior itself."""
+"""Markov chain Monte Carlo with PyMC: the posterior mean, and the posterior itself.
+
+Samples the posterior of the mixture with the no-U-turn sampler, one chain from each of several
+starts, and returns the posterior mean. The likelihood is the same in every order of the
+components, so chains may exchange labels: draws are relabelled before they are averaged.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Steps of Newton's method for a batch of quadratic models, by the eigenvalues of Hessians."""
+"""Steps of Newton's method for a batch of quadratic models, by the eigenvalues of Hessians.
+
+Both kinds of step use the eigenvalues of the Hessian. ``safeguarded_steps`` goes to the model's
+maximum, reflects directions of the wrong curvature, and cuts the step at a radius.
+``trust_region_steps`` solves the trust region's problem exactly.
+"""
 
 from __future__ import annotations
 

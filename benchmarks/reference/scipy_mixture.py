@@ -22,6 +22,8 @@ IO_BLOCK = 1 << 20
 """Observations of a mapped file that are read at once."""
 CACHE_BLOCK = 1 << 14
 """Densities computed at once, which stay in the processor's cache."""
+LEGENDRE = np.polynomial.legendre.leggauss(20)
+"""Nodes and weights on (−1, 1), the same for every panel of a quadrature."""
 STEP = 1e-5
 """Of central differences in coordinates; in a location, relative to its component's spread."""
 
@@ -180,7 +182,7 @@ def quadrature(*mixtures: ScipyMixture) -> tuple[Array, Array]:
     ends = ends[(ends > low) & (ends < high)]
     link, unlink, slope = _link((low, high))
     panels = np.unique(link(ends))
-    nodes, weights = np.polynomial.legendre.leggauss(20)
+    nodes, weights = LEGENDRE
     middle, half = 0.5 * (panels[1:] + panels[:-1]), 0.5 * np.diff(panels)
     x = unlink((middle[:, None] + half[:, None] * nodes).ravel())
     mass = (half[:, None] * weights).ravel()

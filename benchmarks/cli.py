@@ -1,6 +1,6 @@
-"""The command line: it parses the options of each command and calls a function of ``commands``.
+"""The command line: it parses options, calls the functions of ``mixturebench``, and prints.
 
-That imports what is heavy inside functions, so that ``--help`` answers at once.
+Everything heavy is imported inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from benchmarks import commands
 from benchmarks.compare import ALPHA
+from benchmarks.files import write_text
 from scenarios.errors import UserError
 
 
@@ -36,9 +36,9 @@ app = typer.Typer(
     name="mixturebench",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time until help is printed
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure methods that fit mixture distributions: how often they find the optimum, how "
     "exactly, and at what cost.",
     epilog="Start here: mixturebench run",
@@ -50,49 +50,124 @@ def option(help: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, help=help, **settings)
 
 
+def _names(kind: str) -> list[str]:
+    """The names that a shell offers for completion."""
+    import mixturebench as mb
+
+    return [str(name) for name in getattr(mb, kind)().iloc[:, 0]]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"mixturebench {version('mixturebench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        option("Print the version.", "--version", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
 SPEC_HELP = (
     "A method, with settings if any: em, direct:method=BFGS, newton:bins=1024, "
-    "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article. Repeat for more."
+    "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article; or one of your own in a "
+    "file: ./mine.py, ./mine.py:Mine:steps=50. Repeat for more."
 )
 Kind = Literal["scenarios", "fitters", "families", "starts"]
-Fitters = Annotated[list[str] | None, option(SPEC_HELP)]
+Fitters = Annotated[
+    list[str] | None,
+    option(SPEC_HELP, metavar="FITTER", autocompletion=lambda: _names("fitters")),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` made.")]
-Figures = Annotated[Path | None, option("A folder to write each figure to, as an SVG file too.")]
+Figures = Annotated[
+    Path | None,
+    option("A folder to write each figure to, as an SVG file too.", metavar="FOLDER"),
+]
+Wide = Annotated[
+    bool, option("All columns, wider than 80 characters.", "--wide", show_default=False)
+]
 
 
 @app.command("list")
-def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
-    """List what there is to run, plug-ins included."""
-    commands.list_(kind)
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[FITTER]", help="Show the settings of this fitter instead."),
+    ] = None,
+) -> None:
+    """List what there is to run, a line each, plug-ins included.
+
+    Try: mixturebench list fitters em
+    """
+    import mixturebench as mb
+    from benchmarks import console
+
+    if name is None:
+        console.show_list(getattr(mb, kind)())
+    elif kind == "fitters":
+        console.show_settings(mb.settings(name))
+    else:
+        raise UserError(f"list {kind} {name}: only fitters have settings: list fitters NAME")
 
 
 Profile = Annotated[
     str | None,
     option(
         "A ready-made plan: quick (minutes; the default), check (what `make check` runs), "
-        "standard (hours), full (days)."
+        "standard (hours), full (days).",
+        metavar="quick|check|standard|full",
+        autocompletion=lambda: ["quick", "check", "standard", "full"],
     ),
 ]
 Scenarios = Annotated[
-    list[str] | None, option("A scenario of the catalogue, or a TOML file. Repeat for more.")
+    list[str] | None,
+    option(
+        "A scenario of the catalogue, or a TOML file. Repeat for more.",
+        metavar="SCENARIO",
+        autocompletion=lambda: _names("scenarios"),
+    ),
 ]
 Starts = Annotated[
     list[str] | None,
-    option("A start policy of `mixturebench list starts`. Repeat for more."),
+    option(
+        "A start policy of `mixturebench list starts`. Repeat for more.",
+        metavar="START",
+        autocompletion=lambda: _names("starts"),
+    ),
 ]
-Restarts = Annotated[int | None, option("Restarts of every fitter from every start policy.")]
-DataSets = Annotated[int | None, option("Data sets drawn from every scenario.")]
-Seed = Annotated[int | None, option("Random seed for data sets and starts; 0 by default.")]
-Timeout = Annotated[float | None, option("Seconds after which a trial is stopped; 600 by default.")]
+Restarts = Annotated[
+    int | None, option("Restarts of every fitter from every start policy.", metavar="NUMBER")
+]
+DataSets = Annotated[int | None, option("Data sets drawn from every scenario.", metavar="NUMBER")]
+Seed = Annotated[
+    int | None,
+    option("Random seed for data sets and starts; 0 by default.", metavar="NUMBER"),
+]
+Timeout = Annotated[
+    float | None,
+    option("Time after which a trial is stopped; 600 s by default.", metavar="SECONDS"),
+]
 SetupTimeout = Annotated[
-    float | None, option("Seconds that a fitter may take to prepare; 600 by default.")
+    float | None,
+    option("Time that a fitter may take to prepare; 600 s by default.", metavar="SECONDS"),
 ]
-Memory = Annotated[float | None, option("MB that a worker may hold; 4000 by default.")]
+Memory = Annotated[
+    float | None, option("Memory that a worker may hold; 4000 MB by default.", metavar="MB")
+]
 Workers = Annotated[
     int | None,
     option(
         "Trials at once, each in a process with one thread; by default one a core. Use 1 where "
-        "timings matter."
+        "timings matter.",
+        metavar="NUMBER",
     ),
 ]
 Dask = Annotated[
@@ -110,8 +185,9 @@ Against = Annotated[
 RunOut = Annotated[
     Path | None,
     option(
-        "A new or empty folder, or that of an unfinished run to continue; otherwise a new one "
-        "below results/runs/."
+        "A new or empty folder, or that of a run to resume or extend; otherwise a new one below "
+        "results/runs/.",
+        metavar="DIR",
     ),
 ]
 WriteReport = Annotated[
@@ -120,6 +196,36 @@ WriteReport = Annotated[
         "After the trials, score them and write the page, or leave both to `mixturebench "
         "report`; with --against, compare the two runs or leave that.",
         "--report/--no-report",
+    ),
+]
+DataFile = Annotated[
+    str | None,
+    option(
+        "Data of your own in place of scenarios: a .csv, .tsv, .parquet or .npy file, or - for "
+        "standard input; with --family.",
+        metavar="FILE",
+    ),
+]
+Column = Annotated[
+    str | None, option("The file's column; needed where several hold numbers.", metavar="NAME")
+]
+Family = Annotated[
+    str | None,
+    option(
+        "The components' distribution, for --data: beta, normal, gamma, ...",
+        metavar="FAMILY",
+        autocompletion=lambda: _names("families"),
+    ),
+]
+Components = Annotated[
+    int | None, option("How many components, for --data; 2 by default.", metavar="NUMBER")
+]
+DryRun = Annotated[
+    bool,
+    option(
+        "Print the plan, its trials and an estimate of the time, and run nothing.",
+        "--dry-run",
+        show_default=False,
     ),
 ]
 
@@ -132,6 +238,10 @@ def run(
     start: Starts = None,
     restarts: Restarts = None,
     data_sets: DataSets = None,
+    data: DataFile = None,
+    column: Column = None,
+    family: Family = None,
+    components: Components = None,
     seed: Seed = None,
     timeout: Timeout = None,
     setup_timeout: SetupTimeout = None,
@@ -141,31 +251,48 @@ def run(
     against: Against = None,
     out: RunOut = None,
     report: WriteReport = True,
+    wide: Wide = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run fitters on scenarios, measure every fit, and write a report.
 
     Options replace the profile's own values. Every fitter meets the same data and the same
     starts. A trial that fails, hangs, crashes or exhausts the memory is a row in the results,
-    and the run continues. After an interruption `run --out DIR` continues it, and `status DIR`
+    and the run continues. `run --out DIR` resumes a run that is there; with a larger number of
+    restarts or data sets, or another fitter, start or scenario, it extends the run. `status DIR`
     shows its progress.
 
     Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
     """
-    from benchmarks.runner.plan import Choices
+    import mixturebench as mb
+    from benchmarks import console
 
-    choices = Choices(
-        profile=profile,
-        scenarios=tuple(scenario or ()),
-        fitters=tuple(fitter or ()),
-        starts=tuple(start or ()),
-        restarts=restarts,
-        data_sets=data_sets,
-        seed=seed,
-        timeout=timeout,
-        setup_timeout=setup_timeout,
-        memory=memory,
-    )
-    commands.run(choices, out, workers, dask, against, report)
+    chosen: dict[str, Any] = {
+        "profile": profile, "scenarios": scenario or (), "fitters": fitter or (),
+        "starts": start or (), "restarts": restarts, "data_sets": data_sets, "data": data,
+        "column": column, "family": family, "components": components, "seed": seed,
+        "timeout": timeout, "setup_timeout": setup_timeout, "memory": memory, "out": out,
+    }  # fmt: skip
+    if dry_run:
+        console.show_estimate(mb.estimate(workers=workers, **chosen))
+        return
+    if against is not None:
+        if workers is not None or dask is not None:
+            raise UserError("--against runs one trial at a time: leave out --workers and --dask")
+        with console.Bar() as bar:
+            base, new = mb.run_against(against, progress=bar, **chosen)
+        print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
+        if report:
+            compare(base, new, wide=wide)
+        return
+    with console.Bar() as bar:
+        done = mb.run(workers=workers, dask=dask, progress=bar, **chosen)
+    if not report:
+        print(f"Run: {done.folder}; its report: mixturebench report {done.folder}")
+        return
+    console.show_comparison(done, wide)
+    page = write_text(done.folder / "report.html", done.report(), "--out")
+    print(f"\nReport: {page}")
 
 
 @app.command()
@@ -176,24 +303,35 @@ def fit(
             metavar="FILE", help="A .csv, .tsv, .parquet or .npy file, or - for standard input."
         ),
     ],
-    column: Annotated[str | None, option("The column; needed where several hold numbers.")] = None,
+    column: Column = None,
     family: Annotated[
-        str, option("beta, normal, gamma, ...; auto tries all that the data allow.")
+        str,
+        option("beta, normal, gamma, ...; auto tries all that the data allow.", metavar="FAMILY"),
     ] = "auto",
     components: Annotated[
-        str, option("How many: a number, or a range such as 1..5 to choose from by BIC.")
+        str,
+        option(
+            "How many: a number, or a range such as 1..5 to choose from by BIC.",
+            metavar="NUMBER|RANGE",
+        ),
     ] = "1..4",
     fitter: Annotated[
         list[str] | None,
-        option(SPEC_HELP + " By default Newton's method. mcmc gives a posterior."),
+        option(
+            SPEC_HELP + " By default Newton's method. mcmc gives a posterior.", metavar="FITTER"
+        ),
     ] = None,
-    restarts: Annotated[int, option("Starts for each family and number of components.")] = 20,
-    seed: Annotated[int, option("Random seed for the starts.")] = 0,
+    restarts: Annotated[
+        int, option("Starts for each family and number of components.", metavar="NUMBER")
+    ] = 20,
+    seed: Annotated[int, option("Random seed for the starts.", metavar="NUMBER")] = 0,
     drop_missing: Annotated[
         bool, option("Leave out cells that hold no finite number.", "--drop-missing")
     ] = False,
     json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
-    out: Annotated[Path | None, option("The page's file; otherwise FILE's name.fit.html.")] = None,
+    out: Annotated[
+        Path | None, option("The page's file; otherwise FILE's name.fit.html.", metavar="PAGE")
+    ] = None,
     figures: Figures = None,
 ) -> None:
     """Fit a mixture to data of your own, and say how far to trust it.
@@ -203,22 +341,43 @@ def fit(
 
     Try: mixturebench fit measurements.csv --column seconds --components 1..3
     """
-    from benchmarks.fit.options import Options, component_counts
+    import mixturebench as mb
+    from benchmarks import console
 
-    options = Options(family, component_counts(components), tuple(fitter or ()), restarts, seed)
-    commands.fit(source, column, drop_missing, options, json, out, figures)
+    answer = mb.fit(
+        source, family, components, column=column, fitters=fitter or (), restarts=restarts,
+        seed=seed, drop_missing=drop_missing,
+    )  # fmt: skip
+    path = out
+    if json:
+        print(answer.json())
+    else:
+        print(answer)
+        path = out or Path(f"{'data' if source == '-' else Path(source).stem}.fit.html")
+    if figures is not None:
+        console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
+    if path is not None:
+        write_text(path, answer.page(), "--out")
+        if not json:
+            print(f"\nPage: {path}")
 
 
 @app.command()
 def status(folder: RunFolder) -> None:
     """Show what a run has done, what is left, what failed and why."""
-    commands.status(folder)
+    import mixturebench as mb
+    from benchmarks import console
+
+    console.show_status(mb.load(folder))
 
 
 @app.command()
-def score(folder: RunFolder) -> None:
+def score(folder: RunFolder, wide: Wide = False) -> None:
     """Score a run again by today's references, and print its table."""
-    commands.score(folder)
+    import mixturebench as mb
+    from benchmarks import console
+
+    console.show_comparison(mb.load(folder), wide)
 
 
 @app.command()
@@ -227,38 +386,67 @@ def reference(
         str, typer.Argument(metavar="SCENARIO", help="A scenario of the catalogue, or a TOML file.")
     ],
     components: Annotated[
-        int | None, option("Components to fit; otherwise the scenario's own number.")
+        int | None,
+        option("Components to fit; otherwise the scenario's own number.", metavar="NUMBER"),
     ] = None,
     data_sets: Annotated[
-        int, option("More than 1: print only how far the references are from the truth.")
+        int,
+        option(
+            "More than 1: print only how far the references are from the truth.", metavar="NUMBER"
+        ),
     ] = 1,
-    seed: Annotated[int, option("Random seed for the data.")] = 0,
+    seed: Annotated[int, option("Random seed for the data.", metavar="NUMBER")] = 0,
 ) -> None:
     """Show the best known optimum of a scenario's data, and its certificate.
 
     With --data-sets, print the mean information error of the references over many data sets: 1
     where the optima attain the Cramér-Rao bound, which checks the measure itself.
     """
-    commands.reference(scenario, components, data_sets, seed)
+    import mixturebench as mb
+    from benchmarks import console
+
+    if data_sets > 1:
+        errors = mb.information_errors(scenario, data_sets, seed, components)
+        mean, error = float(errors.mean()), float(errors.std(ddof=1)) / errors.size**0.5
+        print(f"information error of the reference over {errors.size} data sets of {scenario}:")
+        print(f"mean {mean:.3f} ± {error:.3f} (1 is the Cramér–Rao bound, for large samples)")
+        return
+    if data_sets < 1:
+        raise UserError(f"--data-sets {data_sets}: it takes a whole number of at least 1")
+    console.show_reference(scenario, mb.reference(scenario, components=components, seed=seed))
 
 
 @app.command()
 def report(
     folder: RunFolder,
     out: Annotated[
-        Path | None, option("Where to write it; otherwise DIR/report.html, or the terminal.")
+        Path | None,
+        option("Where to write it; otherwise DIR/report.html, or the terminal.", metavar="FILE"),
     ] = None,
     form: Annotated[
         str,
         option(
             "html, a page; md, its tables for a pull request; csv, the comparison's figures.",
             "--format",
+            metavar="html|md|csv",
         ),
     ] = "html",
     figures: Figures = None,
 ) -> None:
     """Write the page of a run: one HTML file that needs nothing beside it."""
-    commands.report(folder, out, figures, form)
+    import mixturebench as mb
+    from benchmarks import console
+
+    loaded = mb.load(folder)
+    text = loaded.report(form)
+    if figures is not None:
+        drawn = {figure.name: figure.svg for figure in loaded.page.all_figures}
+        console.write_figures(figures, drawn)
+    out = out or loaded.report_file(form)
+    if out is None:
+        print(text, end="")
+    else:
+        print(f"Report: {write_text(out, text, '--out')}")
 
 
 @app.command()
@@ -266,14 +454,20 @@ def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="A folder that `run` made.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same trials.")],
     alpha: Annotated[
-        float, option("The probability of a false alarm, over all metrics together.")
+        float,
+        option(
+            "The probability of a false alarm, over all metrics together.", metavar="PROBABILITY"
+        ),
     ] = ALPHA,
     form: Annotated[
         Literal["text", "markdown", "json"],
         option("Markdown is for a pull request, JSON for machines.", "--format"),
     ] = "text",
     json: Annotated[bool, option("The same as --format json.", "--json")] = False,
-    out: Annotated[Path | None, option("A file to write it to, in place of the terminal.")] = None,
+    out: Annotated[
+        Path | None, option("A file to write it to, in place of the terminal.", metavar="FILE")
+    ] = None,
+    wide: Wide = False,
 ) -> None:
     """Say whether NEW is worse than BASE, trial by trial, and how certain that is.
 
@@ -281,24 +475,61 @@ def compare(
     the size that the comparison must detect), 1 regressed, 3 inconclusive (it says what would
     settle it), 4 measured nothing, 2 for runs that can't be compared.
     """
-    commands.compare(base, new, alpha, "json" if json else form, out)
+    import mixturebench as mb
+
+    comparison = mb.compare(base, new, alpha)
+    text = comparison.text("json" if json else form, wide)
+    if out is None:
+        print(text.rstrip())
+    else:
+        write_text(out, text, "--out")
+        print(f"{comparison.sentence} All of it: {out}")
+    raise SystemExit(comparison.exit_code)
 
 
 @app.command()
 def baseline(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A complete run.")],
-    out: Annotated[Path, option("The folder; what is there is replaced.")] = Path(
+    out: Annotated[Path, option("The folder; what is there is replaced.", metavar="FOLDER")] = Path(
         "results/baseline"
     ),
 ) -> None:
     """Keep a run's facts, small enough to commit, as the base of later comparisons."""
-    commands.baseline(folder, out)
+    import mixturebench as mb
+
+    count, size = mb.write_baseline(folder, out)
+    print(f"{count} trials in {out}, {size / 1e3:.0f} kB")
 
 
 @app.command()
 def check(fitter: Annotated[str, typer.Argument(metavar="FITTER", help=SPEC_HELP)]) -> None:
     """Test that a fitter, yours or the project's, meets the contract; exit 1 if it does not."""
-    commands.check(fitter)
+    import mixturebench as mb
+
+    failed = 0
+    for point, wrong in mb.check_fitter(fitter):
+        failed += wrong is not None
+        print(f"{'ok  ' if wrong is None else 'FAIL'} {point}{f': {wrong}' if wrong else ''}")
+        sys.stdout.flush()
+    if failed:
+        print(f"{fitter} breaks {failed} of the contract's points")
+        raise SystemExit(1)
+    print(f"{fitter} meets the contract")
+
+
+@app.command()
+def cache(
+    clear: Annotated[
+        bool, option("Delete the stored references.", "--clear", show_default=False)
+    ] = False,
+) -> None:
+    """Show what is cached: the references, which a score would otherwise search for again."""
+    import mixturebench as mb
+
+    if clear:
+        print(f"Deleted: {mb.clear_cache()}")
+    else:
+        print(mb.cache())
 
 
 def main() -> None:

@@ -1,33 +1,130 @@
-"""What the commands print: tables and texts on standard output."""
+"""What the commands print: tables and texts on standard output, progress on standard error."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING
+from textwrap import fill
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from benchmarks.report.tables import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.progress import Progress as RichProgress
 
-    from benchmarks.fit.answer import Answer
+    from benchmarks.compare.run import Run
     from benchmarks.reference.certificate import Reference
-    from benchmarks.runner.run_status import RunStatus
+    from benchmarks.runner.estimate import Estimate
+    from benchmarks.runner.progress import Progress
 
+WIDTH = 80
+"""Characters of a table where the output is no terminal."""
 STATUS_COLUMNS = (
-    Column("fitter", "fitter", left=True),
+    Column("fitter", "fitter", left=True, fold=True),
     Column("cells", "cells", "{cells_done}/{cells}".format_map),
     Column("trials", "trials", "{trials_done}/{trials}".format_map),
-    Column("failures", "failures", left=True),
+    Column("failures", "failures", left=True, fold=True),
 )
 
 
-def show_status(status: RunStatus, folder: Path, resume: str) -> None:
+class Bar:
+    """The progress of a run: a bar in a terminal, and a line at its beginning and at its end.
+
+    It is called with each ``Progress``. After an interruption it says how to go on.
+    """
+
+    def __init__(self) -> None:
+        self._last: Progress | None = None
+        self._rich: RichProgress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the progress."""
+        first, self._last = self._last is None, progress
+        if first and progress.done == progress.planned:
+            print(f"All {progress.done} trials are in {progress.folder} already", file=sys.stderr)
+        elif first:
+            done = f", {progress.done} of them done" if progress.done else ""
+            print(f"{progress.planned} trials into {progress.folder}{done}", file=sys.stderr)
+            self._rich = _started_bar(progress)
+        if self._rich is not None:
+            failures = ", ".join(f"{count} {name}" for name, count in progress.failures.items())
+            self._rich.update(
+                self._rich.task_ids[0],
+                completed=progress.done,
+                cells=f"{progress.cells_done}/{progress.cells}",
+                failures=f"({failures})" if failures else "",
+            )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+        last = self._last
+        if error is not None and last is not None and last.done < last.planned:
+            safe = f"{last.done} of {last.planned} trials are safe in {last.folder}"
+            print(f"{safe}; to go on: mixturebench run --out {last.folder}", file=sys.stderr)
+
+
+def _started_bar(progress: Progress) -> RichProgress:
+    from rich import progress as rich
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    bar = rich.Progress(
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.fields[cells]} cells"),
+        rich.BarColumn(bar_width=24),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("trials"),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("elapsed, about"),
+        rich.TimeRemainingColumn(),
+        rich.TextColumn("left {task.fields[failures]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    bar.add_task("", total=progress.planned, completed=progress.done, cells="", failures="")
+    bar.start()
+    return bar
+
+
+def show_estimate(estimated: Estimate) -> None:
+    """Print the trials of a plan, and about how long those not on record take."""
+    from benchmarks.report.columns import duration
+
+    columns = (
+        Column("fitter", "fitter", left=True, fold=True),
+        Column("restarts", "restarts"),
+        Column("trials", "trials"),
+        Column("done", "done"),
+        Column("seconds", "time", lambda row: duration(row["seconds"])),
+    )
+    frame = estimated.fitters
+    print(Table.of("", columns, frame).text(width()))
+    left = int(frame["trials"].sum() - frame["done"].sum())
+    time = f"about {duration(estimated.seconds)} with workers: {estimated.workers}"
+    print(f"{left} trials to run into {estimated.folder}: {time}")
+    if estimated.unknown:
+        print(f"Not counted, for want of an earlier run: {', '.join(estimated.unknown)}")
+    print("Not counted either: references and scores, seconds for each new data set")
+
+
+def show_status(run: Run) -> None:
     """Print the status of a run: a table, the causes of failure, and the time spent."""
+    status, folder = run.status, run.folder
     done = f"{status.trials_done} of {status.trials} trials"
     print(f"{folder}: {status.state}, {done}, begun {status.begun}")
-    print(Table.of("", STATUS_COLUMNS, status.fitters).text())
+    print(Table.of("", STATUS_COLUMNS, status.fitters).text(width()))
     for count, fitter, scenario, outcome, message in status.reasons[:20].itertuples(index=False):
         print(f"{count} × {fitter} on {scenario}: {outcome}: {message}")
     if len(status.reasons) > 20:
@@ -39,44 +136,32 @@ def show_status(status: RunStatus, folder: Path, resume: str) -> None:
         times += f"{share:.0%} of them inside fits"
     print(f"Time: {times}.")
     if status.state == "interrupted":
-        print(f"To go on: {resume}")
+        print(f"To go on: mixturebench run --out {folder}")
     elif status.state == "finished":
         print(f"To see it: mixturebench report {folder}")
 
 
-def show_comparison(trials: pd.DataFrame) -> None:
-    """Print the comparison on each scenario, and over all of them if there are several."""
-    from benchmarks.report.columns import COMPARISON, OVERALL
-    from benchmarks.scoring.summary import KEYS, summarise
+def show_comparison(run: Run, wide: bool) -> None:
+    """Print the conclusion, the comparison on each scenario and over all, and the notes."""
+    from benchmarks.report.columns import COMPARISON, NARROW, OVERALL
 
-    for scenario, rows in summarise(trials).groupby("scenario", sort=False):
-        print("\n" + Table.of(str(scenario), COMPARISON, rows).text())
-    if trials["scenario"].nunique() > 1:
-        overall = summarise(trials, KEYS[1:])
-        print("\n" + Table.of("all scenarios together", OVERALL, overall).text())
-
-
-def show_answer(answer: Answer, warnings: list[str]) -> None:
-    """Print a fit to a user's data: the estimate, the candidates, and the warnings."""
-    from benchmarks.fit import page
-
-    print(page.headline(answer))
-    tables = [page.estimate_table(answer), page.posterior_table(answer)]
-    if len(answer.candidates) > 1:
-        tables.append(page.candidate_table(answer))
-    for table in tables:
-        if table is not None:
-            print("\n" + table.text())
-    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
-    for sentence in [*answer.untried, *left_out, *(f"Warning: {each}" for each in warnings)]:
-        print(f"{sentence}.")
+    columns, over_all = (COMPARISON, OVERALL) if wide else (NARROW, NARROW)
+    room = max(width(), 200) if wide else width()
+    print(fill(run.page.verdict[0].replace("`", ""), width()))
+    for scenario, rows in run.summary().groupby("scenario", sort=False):
+        print("\n" + Table.of(str(scenario), columns, rows).text(room))
+    if run.trials["scenario"].nunique() > 1:
+        overall = run.summary(("fitter", "start"))
+        print("\n" + Table.of("all scenarios together", over_all, overall).text(room))
+    for note in run.scored.notes:
+        print(fill(f"Note: {note}.", width()))
 
 
-def show_reference(name: str, n: int, found: Reference) -> None:
-    """Print the best known optimum of ``n`` observations, and its certificate."""
+def show_reference(name: str, found: Reference) -> None:
+    """Print the best known optimum of a scenario's data, and its certificate."""
     from scenarios.families import family
 
-    names = family(found.family).parameter_names()
+    names, n = family(found.family).parameter_names(), found.size
     print(f"{name}, n = {n:,}: the best admissible {found.family} mixture found")
     components = zip(found.weights, found.parameters, strict=True)
     for weight, row in sorted(components, key=lambda component: component[1]):
@@ -107,7 +192,31 @@ def show_reference(name: str, n: int, found: Reference) -> None:
         print(f"  and {len(found.optima) - 10} more")
 
 
-def show_frame(frame: pd.DataFrame) -> None:
-    """Print a data frame of strings; long cells take several lines."""
+def show_list(frame: pd.DataFrame) -> None:
+    """Print a data frame of strings, a line a row; a terminal cuts off what it has no room for."""
+    columns = [Column(str(name), str(name), left=True) for name in frame]
+    plain = frame.replace("`|\\*", "", regex=True)
+    room = get_terminal_size().columns
+    for line in Table.of("", columns, plain).text(2000).splitlines():
+        cut = sys.stdout.isatty() and len(line) > room
+        print(f"{line[: room - 1]}…" if cut else line)
+
+
+def show_settings(frame: pd.DataFrame) -> None:
+    """Print a fitter's settings; their meanings take several lines."""
     columns = [Column(str(name), str(name), left=True, fold=True) for name in frame]
-    print(Table.of("", columns, frame).text(get_terminal_size().columns))
+    print(Table.of("", columns, frame.replace("`|\\*", "", regex=True)).text(width()))
+
+
+def width() -> int:
+    """Characters of a line: those of the terminal, and at least 80."""
+    return max(WIDTH, get_terminal_size((WIDTH, 24)).columns)
+
+
+def write_figures(folder: Path, figures: dict[str, str]) -> None:
+    """Write SVG texts to files named after them; ``UserError`` if that fails."""
+    from benchmarks.files import write_text
+
+    for name, svg in figures.items():
+        write_text(folder / f"{name}.svg", svg, "--figures")
+    print(f"Figures: {folder}", file=sys.stderr)

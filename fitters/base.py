@@ -8,14 +8,18 @@ is computed elsewhere, from the mixture that it returns.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, ValidationError
 
-from fitters.starts import Start
+from fitters.starts import Start, policy
+from scenarios.errors import UserError, first_problem
+from scenarios.families import family as family_called
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.model import Model
@@ -51,6 +55,13 @@ class Fit:
     extra: Mapping[str, Any] | None = None
     """Figures of the fitter's own, as plain JSON values; they are recorded, not scored."""
 
+    def __repr__(self) -> str:
+        claims = {None: "no claim", True: "claims convergence", False: "claims no convergence"}
+        claim = claims[None if self.claimed is None else bool(self.claimed)]
+        work = f"{self.iterations} iterations, {sum(self.passes.values()):.4g} passes"
+        message = f": {self.message}" if self.message else ""
+        return f"{self.mixture!r}\n{claim} after {work}{message}"
+
 
 class Prepared(ABC):
     """A fitter prepared for one sample: it owns what all restarts share."""
@@ -77,14 +88,30 @@ class Prepared(ABC):
         return None
 
 
-class Fitter(ABC):
+class _FitterClass(ABCMeta):
+    """Makes a wrong setting a ``UserError``, in Python as on the command line."""
+
+    def __call__(cls, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **settings)
+        except ValidationError as error:
+            raise UserError(f"{vars(cls).get('name')}: {first_problem(error)}") from error
+
+
+class Fitter(metaclass=_FitterClass):
     """A fitting method with its settings."""
 
     name: ClassVar[str]
+    """By default the class's own name in lower case."""
     counted_by: ClassVar[Literal["sample", "fitter"]] = "sample"
     """Who counts passes: the sample's kernels, or the fitter itself in ``Fit.passes``."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named groups of settings, for ``name:preset=...``."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__.lower()
 
     def supports(self, model: Model) -> str | None:
         """Return a sentence that says why the model can't be fitted, or None if it can."""
@@ -100,6 +127,32 @@ class Fitter(ABC):
     def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
         """Fit ``sample`` from ``start``; called where ``prepare`` is not defined."""
         raise NotImplementedError(f"{self.name} defines neither prepare nor fit_one")
+
+    def fit(
+        self,
+        x: ArrayLike,
+        family: str,
+        components: int = 2,
+        start: str | Mixture = "quantile",
+        seed: int = 0,
+    ) -> Fit:
+        """Fit K = ``components`` of ``family`` to the numbers ``x`` (n,) from one start.
+
+        ``start`` is a start policy, drawn with ``seed``, or a mixture. Raises ``UserError`` for
+        data outside the family's support, and where the method or the policy does not apply.
+        """
+        sample = Sample.of(np.asarray(x, dtype=np.float64), family_called(family))
+        model = Model(sample.family, components)
+        chosen = policy("quantile" if isinstance(start, Mixture) else start)
+        for name, method in ((self.name, self), (chosen.name, chosen)):
+            reason = method.supports(model)
+            if reason is not None:
+                raise UserError(f"{name} does not apply to {components} × {family}: {reason}")
+        if isinstance(start, Mixture):
+            begin = Start(start, chosen, seed)
+        else:
+            begin = Start.of(chosen, sample, model, seed)
+        return self.prepare(sample, model).fit(begin, seed, lambda copy: None)
 
 
 @dataclass(frozen=True, eq=False)

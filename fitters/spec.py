@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from fitters.base import Fitter
+from fitters.own import class_in_file
 from scenarios.errors import UserError
 from scenarios.registry import choose, discover
+
+FILE = re.compile(r"(?P<file>.+\.py)(:(?P<name>\w+))?(:(?P<settings>.*))?")
+"""A spec of a user's file: ``./mine.py``, ``./mine.py:Mine`` or ``./mine.py:Mine:steps=50``."""
 
 
 @cache
@@ -20,14 +23,23 @@ def fitters() -> dict[str, type[Fitter]]:
 
 
 def settings(cls: type[Fitter]) -> dict[str, Any]:
-    """A fitter's settings and their defaults."""
-    return {field.name: field.default for field in fields(cls) if field.init}  # type: ignore[arg-type]
+    """A fitter's settings and their defaults; ``UserError`` if it is no dataclass."""
+    try:
+        return {field.name: field.default for field in fields(cls) if field.init}  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UserError(
+            f"the fitter {cls.__name__} is no dataclass: put @dataclass(frozen=True) from "
+            "pydantic.dataclasses above it, and its settings below it as fields"
+        ) from error
 
 
 def parse(spec: str) -> Fitter:
     """Build the fitter that ``spec`` names; raises ``UserError`` for the part that is wrong."""
-    name, _, rest = spec.partition(":")
-    cls = fitters()[choose("fitter", name, fitters())]
+    if own := FILE.fullmatch(spec):
+        cls, rest = class_in_file(own["file"], own["name"]), own["settings"] or ""
+    else:
+        name, _, rest = spec.partition(":")
+        cls = fitters()[choose("fitter", name, fitters())]
     given: dict[str, Any] = {}
     for item in rest.split(",") if rest else []:
         key, equals, value = (part.strip() for part in item.partition("="))
@@ -39,13 +51,50 @@ def parse(spec: str) -> Fitter:
     preset = given.pop("preset", None)
     if preset is not None:
         if not cls.presets:
-            raise UserError(f"in {spec!r}: {name} has no presets")
-        given = {**cls.presets[choose(f"{name} preset", preset, cls.presets)], **given}
+            raise UserError(f"in {spec!r}: {cls.name} has no presets")
+        given = {**cls.presets[choose(f"{cls.name} preset", preset, cls.presets)], **given}
     for key in given:
-        choose(f"{name} setting", key, settings(cls))
+        choose(f"{cls.name} setting", key, settings(cls))
     try:
         return cls(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        setting = f"{first['loc'][0]}={first['input']}"
-        raise UserError(f"in {spec!r}: {setting}: {first['msg']}") from error
+    except UserError as error:
+        raise UserError(f"in {spec!r}: {error}") from error
+
+
+def fitter_of(fitter: str | Fitter) -> Fitter:
+    """The fitter that a spec names, or the object itself."""
+    if isinstance(fitter, str):
+        return parse(fitter)
+    if not isinstance(fitter, Fitter):
+        raise UserError(
+            f"{fitter!r} is no fitter: give a name such as 'em:tolerance=1e-6', or an object such "
+            "as EM(tolerance=1e-6) of a class derived from mixturebench.Fitter"
+        )
+    return fitter
+
+
+def spec_of(fitter: Fitter) -> str:
+    """The spec that names a fitter: its name, and the settings that are not the defaults."""
+    values = {name: getattr(fitter, name) for name in settings(type(fitter))}
+    defaults = settings(type(fitter))
+    given = [f"{k}={setting_text(v)}" for k, v in values.items() if v != defaults[k]]
+    return ":".join([fitter.name, *([",".join(given)] if given else [])])
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def is_own(fitter: Fitter) -> bool:
+    """Whether a fitter's class is a user's own, and no registered one.
+
+    Raises ``UserError`` if it has the name of a registered one.
+    """
+    registered = fitters().get(fitter.name)
+    if registered is not None and type(fitter) is not registered:
+        raise UserError(
+            f"the fitter {type(fitter).__name__} is named {fitter.name!r}, which is taken: give "
+            "its class another name"
+        )
+    return registered is None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scenarios.errors import UserError
 from scenarios.families.base import Array
@@ -99,6 +100,27 @@ def read(source: str, column: str | None = None, drop_missing: bool = False) -> 
     no numbers or not finite, which it counts and names.
     """
     return _read(source, column).data(drop_missing)
+
+
+def as_data(
+    x: ArrayLike | str | Path, column: str | None = None, drop_missing: bool = False
+) -> Data:
+    """The numbers ``x`` (n,), of an array, a data frame's column or a file as ``read`` takes it.
+
+    Raises ``UserError`` as ``read`` does, and for what is no column of numbers.
+    """
+    if isinstance(x, str | Path):
+        return read(str(x), column, drop_missing)
+    try:
+        values = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the data are no numbers: {error}; give an array of numbers") from error
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise UserError(f"the data have the shape {values.shape}: give one column of numbers")
+    name = getattr(x, "name", None)
+    return _Column("the data", name if isinstance(name, str) else "", values).data(drop_missing)
 
 
 def read_column(path: Path | str, column: str | None = None) -> Array:

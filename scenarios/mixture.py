@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from scenarios.families import Family
+from scenarios.errors import UserError
+from scenarios.families import Family, mixture_text
+from scenarios.families import family as family_called
 from scenarios.families.base import Array
 
 Index = NDArray[np.intp] | NDArray[np.bool_]
@@ -53,8 +55,35 @@ class _Coordinates:
 class Mixture(_Coordinates):
     """Σₖ wₖ f(x | θₖ), with ``weights`` (K,), usual ``parameters`` (K, d) and coordinates (p,).
 
-    A mixture may be invalid, since a fitter can return anything.
+    ``Mixture(family, weights, parameters)`` takes arrays; ``Mixture("beta", weights, alpha=...,
+    beta=...)`` takes names. A mixture may be invalid, since a fitter can return anything.
     """
+
+    def __init__(
+        self,
+        family: Family | str,
+        weights: ArrayLike,
+        parameters: ArrayLike | None = None,
+        **named: ArrayLike,
+    ) -> None:
+        """Raises ``UserError`` for parameters by name that make no mixture of the family."""
+        if isinstance(family, str):
+            family = family_called(family)
+        by_name = parameters is None
+        if by_name:
+            weights = np.atleast_1d(np.asarray(weights, dtype=np.float64))
+            parameters = _rows(family, len(weights), named)
+        # The class is frozen; this is how dataclasses themselves set fields.
+        for name, value in (("family", family), ("weights", weights), ("parameters", parameters)):
+            object.__setattr__(self, name, value)
+        if by_name and not self.valid():
+            raise UserError(
+                f"{self} is no mixture: weights are not negative and sum to 1, and parameters are "
+                "finite numbers, positive but for locations"
+            )
+
+    def __repr__(self) -> str:
+        return mixture_text(self.family, self.weights, self.parameters)
 
     @property
     def dimension(self) -> int:
@@ -80,6 +109,19 @@ class Mixture(_Coordinates):
     def log_density(self, x: Array) -> Array:
         """log Σₖ wₖ f(x | θₖ), shape (n,)."""
         return np.asarray(np.logaddexp.reduce(self.log_joint(x), axis=0))
+
+    def logpdf(self, x: ArrayLike) -> Array:
+        """The log density at numbers of any shape, which the result has; -∞ off the support."""
+        values = np.asarray(x, dtype=np.float64)
+        low, high = self.family.support
+        inside = (values > low) & (values < high)
+        result = np.full(values.shape, -np.inf)
+        result[inside] = self.log_density(values[inside])
+        return result
+
+    def pdf(self, x: ArrayLike) -> Array:
+        """The density at numbers of any shape."""
+        return np.exp(self.logpdf(x))
 
     def responsibilities(self, x: Array) -> Array:
         """P(component k | x), shape (K, n)."""
@@ -107,6 +149,24 @@ class Mixture(_Coordinates):
         """The same mixture with its components in another order."""
         index = np.asarray(order, dtype=np.intp)
         return Mixture(self.family, self.weights[index], self.parameters[index])
+
+
+def _rows(family: Family, components: int, named: Mapping[str, ArrayLike]) -> Array:
+    """The parameters (K, d) from one sequence of K values for each name."""
+    names = family.parameter_names()
+    if set(named) != set(names):
+        raise UserError(
+            f"{family.name} components have the parameters {', '.join(names)}, not "
+            f"{', '.join(named) or 'none'}: give each by its name, with a value a component"
+        )
+    columns = [np.atleast_1d(np.asarray(named[name], dtype=np.float64)) for name in names]
+    for name, column in zip(names, columns, strict=True):
+        if column.shape != (components,):
+            raise UserError(
+                f"{name} has the shape {column.shape} and there are {components} weights: give a "
+                "value a component"
+            )
+    return np.stack(columns, axis=1)
 
 
 class MixtureBatch(_Coordinates):

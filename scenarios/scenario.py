@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scenarios.data_files import read_column, read_rdataset
-from scenarios.errors import UserError
+from scenarios.errors import UserError, first_problem
 from scenarios.families import Array, Family, family
 from scenarios.mixture import Mixture
 from scenarios.model import Model
@@ -179,9 +179,7 @@ def build(name: str, content: dict[str, Any], folder: Path) -> Scenario:
             raise UserError("[data] needs one of file and rdataset")
         return Scenario(name, specification, folder, chosen, None)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(f"scenario {name!r}: {place}: {first['msg']}") from error
+        raise UserError(f"scenario {name!r}: {first_problem(error)}") from error
     except UserError as error:
         raise UserError(f"scenario {name!r}: {error}") from error
 

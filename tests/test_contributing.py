@@ -100,7 +100,7 @@ def run(tree: Tree) -> str:
         path.write_text(text.replace(after, after + entry), "utf-8")
     (tree.root / "mine.toml").write_text(EXAMPLES["mine.toml"], "utf-8")
     chosen = ["--fitter", "mine", "--fitter", "em", "--start", "equal", "--restarts", "2"]
-    return tree("run", "--scenario", "mine.toml", "--out", "run", *chosen)
+    return tree("run", "--scenario", "mine.toml", "--out", "run", "--wide", *chosen)
 
 
 def test_the_scenario_runs_with_the_fitter_and_the_start(tree: Tree, run: str) -> None:

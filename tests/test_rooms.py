@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "pytorch_lightning", "pymc", "nutpie", "arviz", "matplotlib", "pandas", "pyarrow"}
 HEAVY |= {"sklearn", "pomegranate"}
@@ -23,16 +25,22 @@ ARROWS: dict[str, set[str]] = {
     "report": {"scenarios", "fitters", "reference", "runner", "scoring"},
     "compare": {"scenarios", "fitters", "files", "runner", "scoring", "report"},
     "fit": {"scenarios", "fitters", "reference", "runner", "report"},
+    "suites": {"scenarios", "fitters", "runner", "scoring"},
+    "mixturebench": {"scenarios", "fitters", "reference", "runner", "scoring", "compare", "fit"},
     "studies": {
         "scenarios", "fitters", "files", "reference", "runner", "scoring", "report", "compare",
+        "mixturebench",
     },
-    "suites": {"scenarios", "fitters", "runner", "scoring"},
-    "cli": {
-        "scenarios", "files", "reference", "runner", "scoring", "report", "compare", "fit",
-    },
+    "cli": {"scenarios", "files", "reference", "runner", "report", "compare", "mixturebench"},
 }  # fmt: skip
 MODULES = {"under_test": "suites", "memory": "suites", "quality": "suites", "speed": "suites"}
-MODULES |= dict.fromkeys(("cli", "commands", "console", "__main__", "__init__"), "cli")
+MODULES |= dict.fromkeys(("cli", "console", "__main__", "__init__"), "cli")
+
+
+TOPS = ("mixturebench.py", "scenarios", "fitters", "benchmarks")
+SOURCES = [
+    path for top in TOPS for path in ([ROOT / top] if "." in top else (ROOT / top).rglob("*.py"))
+]
 
 
 def room_of(module: str) -> str | None:
@@ -62,14 +70,13 @@ def test_the_table_of_arrows_runs_one_way() -> None:
 
 def test_every_import_is_an_arrow_of_the_table_and_every_arrow_an_import() -> None:
     found: dict[str, set[str]] = {room: set() for room in ARROWS}
-    for top in ("scenarios", "fitters", "benchmarks"):
-        for path in (ROOT / top).rglob("*.py"):
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            room = room_of(module) or "cli"
-            assert room in ARROWS, f"{module} is in no room"
-            others = {room_of(name) for name in imported(path)} - {room, None}
-            assert others <= ARROWS[room], f"{module} imports {sorted(others - ARROWS[room])}"
-            found[room] |= others
+    for path in SOURCES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        room = room_of(module) or "cli"
+        assert room in ARROWS, f"{module} is in no room"
+        others = {room_of(name) for name in imported(path)} - {room, None}
+        assert others <= ARROWS[room], f"{module} imports {sorted(others - ARROWS[room])}"
+        found[room] |= others
     assert found == ARROWS
 
 
@@ -88,8 +95,19 @@ print(sorted({HEAVY!r} & set(sys.modules)))
     assert done.stdout.strip() == "[]"
 
 
-def test_help_imports_nothing_numerical() -> None:
-    code = "import sys; from benchmarks.cli import app\nprint('numpy' in sys.modules)"
+def test_the_python_api_is_imported_inside_functions_alone() -> None:
+    # asv imports every module below benchmarks/ beside commits that have no mixturebench.py.
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {alias.name for node in at_import for alias in node.names}
+        names |= {node.module for node in at_import if isinstance(node, ast.ImportFrom)}
+        assert "mixturebench" not in names, path
+
+
+@pytest.mark.parametrize("first", ["from benchmarks.cli import app", "import mixturebench"])
+def test_the_entrances_import_nothing_numerical(first: str) -> None:
+    code = f"import sys; {first}\nprint('numpy' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import fitters
+from benchmarks.runner.choices import Choices
+from benchmarks.runner.execution import planned, stored_plan, terminable
 from benchmarks.runner.journal import RUN, read_run
 from benchmarks.runner.plan import Plan
+from benchmarks.runner.progress import Progress, Tally, show_line
 from benchmarks.runner.provenance import PACKAGES, ROOT, code_state, source_digest
 from benchmarks.runner.session import open_session
 from benchmarks.runner.supervisor import Supervisor
@@ -22,8 +25,32 @@ from scenarios.errors import UserError
 TREES = Path("results") / "trees"
 
 
+def run_against(
+    ref: str,
+    *,
+    out: str | Path | None = None,
+    progress: Callable[[Progress], object] = show_line,
+    **choices: Any,
+) -> tuple[Path, Path]:
+    """Run choices, as ``mixturebench.run`` takes them, with the fitters of ``ref`` and today's.
+
+    Returns the folders of the two runs; raises ``UserError`` as ``run_interleaved`` does.
+    """
+    chosen = Choices.of(choices)
+    if chosen.data is not None:
+        raise UserError("--against runs scenarios: put --data into a scenario's file")
+    folder = None if out is None else Path(out)
+    stored = None if folder is None else stored_plan(folder / "new")
+    if folder is None or stored is None:
+        plan, folder = planned(chosen, folder)
+    else:
+        plan = chosen.plan(stored)
+    with terminable():
+        return run_interleaved(plan, folder, ref, progress)
+
+
 def run_interleaved(
-    plan: Plan, out: Path, ref: str, progress: Callable[[Any], Any]
+    plan: Plan, out: Path, ref: str, progress: Callable[[Progress], object]
 ) -> tuple[Path, Path]:
     """Run ``plan`` with the fitters and scenarios of ``ref``, and with the current ones.
 
@@ -42,12 +69,16 @@ def run_interleaved(
             facts["code"] = code_state(root)
             runs[side] = stack.enter_context(open_session(plan, out / side, facts))
             supervisors[side] = stack.enter_context(closing(Supervisor(plan.limits, 1, root)))
-        progress_bar = stack.enter_context(progress(runs["new"]))
+        tally = Tally(plan, out, runs["new"].done)
+        progress(tally.add([]))
+        on_record = {
+            "base": lambda record: None,
+            "new": lambda record: progress(tally.add([record])),
+        }
         order = ["base", "new"]
         for cell in plan.cells():
             for side in order:
-                on_record = progress_bar if side == "new" else (lambda record: None)
-                runs[side].execute(supervisors[side], on_record, [cell])
+                runs[side].execute(supervisors[side], on_record[side], [cell])
             order.reverse()
     return out / "base", out / "new"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from shutil import get_terminal_size
+from textwrap import fill
 
 from pydantic_core import to_json
 
 from benchmarks.compare.verdict import Comparison
 from benchmarks.report.tables import Column, Row, Table, folded
+from scenarios.registry import choose
 
 SENTENCES = {
     "passed": "Passed: no regression of the size that this comparison must detect.",
@@ -65,11 +68,16 @@ def sentence(comparison: Comparison) -> str:
     return f"Regressed: {'; '.join(changes)}."
 
 
-def text(comparison: Comparison) -> str:
-    """Return the table, the notes, and the verdict last."""
-    table = Table.of("", COLUMNS, comparison.table).text(150)
-    notes = [f"Note: {note}." for note in comparison.notes]
-    return "\n".join([table, *notes]) + f"\n\n{sentence(comparison)}"
+NARROW = ("fitter", "metric", "verdict", "change", "interval", "details")
+"""The columns that fit a terminal of 80 characters."""
+
+
+def text(comparison: Comparison, width: int = 80, wide: bool = False) -> str:
+    """Return the table, the notes, and the verdict last; ``wide`` shows every column."""
+    columns = [column for column in COLUMNS if wide or column.name in NARROW]
+    table = Table.of("", columns, comparison.table).text(max(width, 150) if wide else width)
+    notes = [fill(f"Note: {note}.", width) for note in comparison.notes]
+    return "\n".join([table, *notes]) + f"\n\n{fill(sentence(comparison), width)}"
 
 
 def markdown(comparison: Comparison) -> str:
@@ -99,3 +107,10 @@ def as_json(comparison: Comparison) -> str:
 
 
 FORMATS = {"text": text, "markdown": markdown, "json": as_json}
+
+
+def rendered(comparison: Comparison, form: str, wide: bool) -> str:
+    """Return a comparison in one of ``FORMATS``; a terminal's text may be wide."""
+    if choose("format", form, FORMATS) == "text":
+        return text(comparison, max(80, get_terminal_size((80, 24)).columns), wide)
+    return FORMATS[form](comparison)

@@ -14,6 +14,7 @@ from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
 from benchmarks.reference.ascent import observed_information
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.estimates import standard_errors, usual_names, usual_values
+from benchmarks.report.template import framed
 from scenarios.data_files import Data
 from scenarios.families import Family
 from scenarios.families.base import Array
@@ -21,6 +22,8 @@ from scenarios.mixture import Mixture
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from benchmarks.report.tables import Drawn
 
 Z95 = 1.959963984540054
 """The normal distribution's 97.5 % quantile."""
@@ -119,6 +122,55 @@ class Answer:
         return float(errors.max())
 
     @cached_property
+    def groups(self) -> pd.DataFrame:
+        """A row for each observation: value, probability_1 … probability_K, and group.
+
+        The probabilities are those of the components, in their order; the group is the number of
+        the most probable one, from 1.
+        """
+        import pandas as pd
+
+        x = self.chosen.sample.observations
+        mixture = Mixture(self.family, self.mixture.weights, self.mixture.parameters)
+        shares = mixture.responsibilities(x)
+        columns = {f"probability_{k}": share for k, share in enumerate(shares, 1)}
+        return pd.DataFrame({"value": x, **columns, "group": shares.argmax(axis=0) + 1})
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What makes the answer fragile, a sentence each, without its full stop."""
+        from benchmarks.fit.warnings import warnings
+
+        return warnings(self)
+
+    @cached_property
+    def figures(self) -> list[Drawn]:
+        """The densities over the data, and the plot of probabilities and quantiles."""
+        from benchmarks.fit.figures import density_figure, quantile_figure
+
+        return [density_figure(self), quantile_figure(self)]
+
+    def page(self) -> str:
+        """The answer as an HTML page that needs no other file."""
+        from benchmarks.fit.page import html
+
+        return html(self, self.warnings, self.figures)
+
+    def json(self) -> str:
+        """The answer as JSON, in which numbers that are not finite are null."""
+        from pydantic_core import to_json
+
+        return to_json(self.content(), indent=1, inf_nan_mode="null").decode()
+
+    def __repr__(self) -> str:
+        from benchmarks.fit.page import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return framed(self.page())
+
+    @cached_property
     def comparison(self) -> pd.DataFrame:
         """The candidates, a row each; NaN or infinite where no optimum was admissible."""
         import pandas as pd
@@ -150,7 +202,7 @@ class Answer:
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
-    def content(self, warnings: list[str]) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The answer as plain values, for JSON."""
         optimum = ["log_likelihood", "times", "rejection_reason"]
         compared = ["family", "components", "parameters", "log_likelihood", "bic", "icl"]
@@ -175,7 +227,7 @@ class Answer:
             "posterior": self.chosen.posterior,
             "untried": self.untried,
             "failures": self.chosen.failures,
-            "warnings": warnings,
+            "warnings": self.warnings,
             "seed": self.options.seed,
             "seconds": self.seconds,
         }  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fitters.spec import parse
+from fitters.base import Fitter
+from fitters.spec import fitter_of
 from scenarios.errors import UserError
 from scenarios.families import families
 from scenarios.registry import choose
@@ -20,29 +22,50 @@ class Options:
     family: str = AUTO
     """A family's name; ``AUTO`` tries all whose support covers the data."""
     components: range = range(1, 5)
-    fitters: tuple[str, ...] = ()
-    """Specifications such as ``em:newton=true``; empty: the default method of each family."""
+    fitters: tuple[str | Fitter, ...] = ()
+    """Specs such as ``em:newton=true``, or objects; empty: the default method of each family."""
     restarts: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.restarts < 1:
             raise UserError(f"--restarts {self.restarts}: it takes a whole number of at least 1")
-        for spec in self.fitters:
-            parse(spec)
+        for fitter in self.fitters:
+            fitter_of(fitter)
         choose("family", self.family, [AUTO, *families()])
 
+    @classmethod
+    def of(
+        cls,
+        family: str,
+        components: int | str | Iterable[int],
+        fitters: Iterable[str | Fitter],
+        restarts: int,
+        seed: int,
+    ) -> Options:
+        """Take options as a user gives them: ``components`` is a number, "1..4" or a range."""
+        chosen = (fitters,) if isinstance(fitters, str | Fitter) else tuple(fitters)
+        return cls(family, component_counts(components), chosen, restarts, seed)
 
-def component_counts(text: str) -> range:
-    """Parse numbers of components, "2" or "1..5"; ``UserError`` for anything else."""
-    low, separator, high = text.partition("..")
+
+def component_counts(given: int | str | Iterable[int]) -> range:
+    """Numbers of components, of 2, "2", "1..5" or range(1, 6); ``UserError`` for anything else."""
     try:
-        counts = range(int(low), int(high if separator else low) + 1)
-    except ValueError:
+        if isinstance(given, str):
+            low, separator, high = given.partition("..")
+            counts = range(int(low), int(high if separator else low) + 1)
+        elif isinstance(given, int):
+            counts = range(given, given + 1)
+        else:
+            numbers = sorted(given)
+            counts = range(numbers[0], numbers[-1] + 1)
+            if list(counts) != numbers:
+                raise ValueError
+    except (ValueError, IndexError, TypeError):
         counts = range(0)
     if not counts or counts[0] < 1 or counts[-1] > MAX_COMPONENTS:
         raise UserError(
-            f"--components {text}: it takes a number such as 2, or a range such as 1..5, of 1 to "
+            f"--components {given}: it takes a number such as 2, or a range such as 1..5, of 1 to "
             f"{MAX_COMPONENTS}"
         )
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from textwrap import fill
 
 import numpy as np
 
@@ -39,6 +40,18 @@ def headline(answer: Answer) -> str:
         f"{text}. The second best is {second.components} × {second.family}, with a BIC higher by "
         f"{second.bic - chosen.bic:.1f}."
     )
+
+
+def text(answer: Answer) -> str:
+    """The answer for a terminal of 80 characters: headline, tables and warnings."""
+    tables = [estimate_table(answer), posterior_table(answer)]
+    if len(answer.candidates) > 1:
+        tables.append(candidate_table(answer))
+    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
+    sentences = [*answer.untried, *left_out, *(f"Warning: {each}" for each in answer.warnings)]
+    parts = [fill(headline(answer), 80)]
+    parts += [table.text(80) for table in tables if table is not None]
+    return "\n\n".join(parts) + "".join(f"\n{fill(f'{each}.', 80)}" for each in sentences)
 
 
 def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> str:
@@ -109,8 +122,8 @@ def candidate_table(answer: Answer) -> Table:
 
     columns = [
         Column("family", "family", left=True),
-        Column("components", "components"),
-        Column("parameters", "parameters"),
+        Column("components", "K"),
+        Column("parameters", "p"),
         Column("", "log likelihood", log_likelihood),
         Column("bic", "BIC − best", ".1f"),
         Column("icl", "ICL − best", ".1f"),

@@ -23,7 +23,7 @@ from benchmarks.reference.search import ON_SKETCH, SAME_OPTIMUM, grouped
 from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
 from fitters.base import Fit, Fitter
-from fitters.spec import parse
+from fitters.spec import fitter_of
 from fitters.starts import Start, policy
 from scenarios.mixture import Mixture
 from scenarios.model import Model
@@ -128,7 +128,7 @@ def search(sample: Sample, components: int, options: Options) -> Candidate:
     failures: list[str] = []
     restarts = 0
     for spec in specs:
-        fitter = parse(spec)
+        fitter = fitter_of(spec)
         reason = fitter.supports(model)
         if reason is not None:
             failures.append(f"{spec}: {reason}")

@@ -28,6 +28,8 @@ class Reference:
     """Digest of the code of the search."""
     family: str
     components: int
+    size: int
+    """The number of observations."""
     weights: list[float]
     parameters: list[list[float]]
     log_likelihood: float
@@ -50,6 +52,14 @@ class Reference:
     def mixture(self) -> ScipyMixture:
         """The optimum as plain numbers."""
         return ScipyMixture.of(self.family, self.weights, self.parameters)
+
+    def __repr__(self) -> str:
+        fewer = f"; none with {self.components} is better" if self.fewer_components else ""
+        return (
+            f"{self.mixture}{fewer}\nlog likelihood {self.log_likelihood:.6f} by {self.method}; "
+            f"{self.predicted_gain:.1e} nats still to be gained\n"
+            f"{self.searches} searches met {len(self.optima)} distinct optima"
+        )
 
     @classmethod
     def loads(cls, text: str) -> Reference:

@@ -1,6 +1,6 @@
 """Mixtures as plain numbers, evaluated by scipy's densities: the basis of every score.
 
-Nothing here uses ``scenarios.mixture`` or a family's formulas: a wrong log-partition must not
+Nothing here uses ``Mixture`` or a family's formulas: a wrong log-partition must not
 change a fit and its score alike. A family gives its scipy distribution, its support, and the
 number and kind of its parameters.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
-from scenarios.families import Array, Family, family
+from scenarios.families import Array, Family, family, mixture_text
 
 IO_BLOCK = 1 << 20
 """Observations of a mapped file that are read at once."""
@@ -44,6 +44,9 @@ class ScipyMixture:
     def of(cls, family: str, weights: ArrayLike, parameters: ArrayLike) -> ScipyMixture:
         """Make one from lists, in which the strings "nan" and "inf" are numbers too."""
         return cls(family, np.array(weights, dtype=float), np.array(parameters, dtype=float))
+
+    def __repr__(self) -> str:
+        return mixture_text(self._family, self.weights, self.parameters)
 
     @property
     def size(self) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import lru_cache
@@ -20,6 +19,7 @@ import scenarios
 from benchmarks.files import replace_file
 from benchmarks.reference.admissible import rejection_reason
 from benchmarks.reference.ascent import ascend
+from benchmarks.reference.cache import KEY_LENGTH
 from benchmarks.reference.certificate import Optimum, Reference
 from benchmarks.reference.directional import directional_supremum, with_a_component_more
 from scenarios.errors import UserError
@@ -47,7 +47,7 @@ def find_reference(
     Raises ``UserError`` if no optimum is admissible.
     """
     content = f"{sample.digest()}/{sample.family.name}/{components}/{min_spread!r}/{_version()}"
-    key = hashlib.sha256(content.encode()).hexdigest()[:24]
+    key = hashlib.sha256(content.encode()).hexdigest()[:KEY_LENGTH]
     path = cache / f"{key}.json" if cache is not None else None
     if path is not None and path.is_file():
         return Reference.loads(path.read_text(encoding="utf-8"))
@@ -58,12 +58,6 @@ def find_reference(
         text = json.dumps(asdict(reference), indent=1) + "\n"
         replace_file(path, text.encode(), unique=True)
     return reference
-
-
-def cache_folder() -> Path:
-    """The folder of stored references: MIXTUREBENCH_CACHE, or the user's cache folder."""
-    folder = os.environ.get("MIXTUREBENCH_CACHE")
-    return Path(folder) if folder else Path.home() / ".cache" / "mixturebench"
 
 
 @lru_cache(maxsize=1)
@@ -96,6 +90,7 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
         version=_version(),
         family=sample.family.name,
         components=components,
+        size=sample.size,
         weights=best.mixture.weights.tolist(),
         parameters=best.mixture.parameters.tolist(),
         log_likelihood=best.log_likelihood,

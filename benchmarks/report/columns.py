@@ -83,6 +83,16 @@ COMPARISON = (
     Column("others", "not found", left=True, fold=True,
            meaning="The other restarts by status; the statuses are explained below."),
 )  # fmt: skip
+NARROW = (
+    Column("fitter", "fitter", left=True, fold=True),
+    Column("start", "start", left=True),
+    Column("converged", "converged [95 %]",
+           lambda row: f"{row['converged']}/{row['restarts']} "
+           f"[{100 * row['rate_low']:.0f}–{100 * row['rate_high']:.0f} %]"),
+    Column("seconds", "time", lambda row: duration(row["seconds"])),
+    Column("others", "not found", left=True, fold=True),
+)  # fmt: skip
+"""The columns that fit a terminal of 80 characters; --wide shows all."""
 OVERALL = tuple(column for column in COMPARISON if column.overall)
 """The columns of a comparison over several scenarios."""
 

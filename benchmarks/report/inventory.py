@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from scenarios.errors import UserError
+from scenarios.registry import choose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,22 +30,27 @@ def scenarios() -> pd.DataFrame:
         content = scenario.specification
         size = f"{content.n:,}" if content.n else "real"
         row = (scenario.name, scenario.family.name, scenario.components, size, content.title)
-        rows.append(map(str, row))
-    return _frame("scenario, family, K, n, title", rows)
+        rows.append(map(str, (*row, content.source)))
+    return _frame("scenario, family, K, n, title, source", rows)
 
 
 def fitters() -> pd.DataFrame:
     """The fitters, plug-ins included."""
     from fitters.base import Fitter
     from fitters.spec import fitters as known
-    from fitters.spec import settings
 
-    rows = []
-    for name, cls in known().items():
-        options = [", ".join(_options(settings(cls)))] + [f"preset={name}" for name in cls.presets]
-        given = "; ".join(filter(None, options))
-        rows.append((name, line(cls.__doc__), _applies(cls, Fitter), given))
-    return _frame("fitter, method, applies to, settings and their defaults", rows)
+    rows = [
+        (name, source(cls), line(cls.__doc__), _applies(cls, Fitter))
+        for name, cls in known().items()
+    ]
+    return _frame("fitter, source, method, applies to", rows)
+
+
+def settings(fitter: str) -> pd.DataFrame:
+    """The settings of the fitter with this name; ``UserError`` if there is none."""
+    from fitters.spec import fitters as known
+
+    return settings_of(known()[choose("fitter", fitter, known())])
 
 
 def settings_of(cls: type[Fitter]) -> pd.DataFrame:
@@ -52,7 +58,7 @@ def settings_of(cls: type[Fitter]) -> pd.DataFrame:
 
     Raises ``UserError`` for a setting without a docstring.
     """
-    from fitters.spec import settings
+    from fitters.spec import setting_text, settings
 
     docs, hints = attribute_docs(cls), get_type_hints(cls)
     rows = []
@@ -62,9 +68,10 @@ def settings_of(cls: type[Fitter]) -> pd.DataFrame:
         meaning = docs[name]
         if get_origin(hints[name]) is Literal:
             meaning += f" One of {', '.join(f'`{value}`' for value in get_args(hints[name]))}."
-        rows.append((name, f"`{_option(default)}`", meaning))
+        rows.append((name, f"`{setting_text(default)}`", meaning))
     for name, values in cls.presets.items():
-        rows.append((f"preset={name}", "", f"`{','.join(_options(values))}`"))
+        given = ",".join(f"{key}={setting_text(value)}" for key, value in values.items())
+        rows.append((f"preset={name}", "", f"`{given}`"))
     return _frame("setting, default, meaning", rows)
 
 
@@ -73,8 +80,10 @@ def starts() -> pd.DataFrame:
     from fitters.starts import StartPolicy, policies
 
     known = policies().items()
-    rows = [(name, line(cls.__doc__), _applies(cls, StartPolicy)) for name, cls in known]
-    return _frame("start, policy, applies to", rows)
+    rows = [
+        (name, source(cls), line(cls.__doc__), _applies(cls, StartPolicy)) for name, cls in known
+    ]
+    return _frame("start, source, policy, applies to", rows)
 
 
 def families() -> pd.DataFrame:
@@ -87,8 +96,8 @@ def families() -> pd.DataFrame:
         support = "({:g}, {:g})".format(*cls.support).replace("inf", "∞")
         exponential = "yes" if issubclass(cls, ExponentialFamily) else "no"
         parameters = " ".join(cls.parameter_names())
-        rows.append((name, parameters, support, exponential, line(cls.__doc__)))
-    return _frame("family, parameters, support, exponential, form", rows)
+        rows.append((name, source(cls), parameters, support, exponential, line(cls.__doc__)))
+    return _frame("family, source, parameters, support, exponential, form", rows)
 
 
 def statuses() -> pd.DataFrame:
@@ -131,6 +140,12 @@ def summary_columns() -> pd.DataFrame:
     return _frame("heading, meaning", ((c.heading, c.meaning) for c in COMPARISON))
 
 
+def source(cls: type) -> str:
+    """Where a class comes from: ``built in``, or the package that brings it."""
+    package = cls.__module__.partition(".")[0]
+    return "built in" if package in ("scenarios", "fitters") else package
+
+
 def attribute_docs(cls: type) -> dict[str, str]:
     """The docstrings of the attributes that a class's own source defines, each on one line."""
     body = ast.parse(dedent(inspect.getsource(cls))).body[0]
@@ -162,13 +177,3 @@ def _frame(headings: str, rows: Iterable[Iterable[str]]) -> pd.DataFrame:
 def _applies(cls: Any, base: Any) -> str:
     """The models to which a fitter or a start policy applies, from its ``supports``."""
     return "Any family." if cls.supports is base.supports else line(cls.supports.__doc__)
-
-
-def _options(values: Mapping[str, Any]) -> list[str]:
-    """Settings as they are written on the command line."""
-    return [f"{name}={_option(value)}" for name, value in values.items()]
-
-
-def _option(value: Any) -> str:
-    """A setting's value as it is written on the command line."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.columns import duration
-from scenarios.families.base import Family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,17 +42,6 @@ def verdict(overall: pd.DataFrame, scenarios: int) -> list[str]:
             f"{worst_claims.false_claims} of {worst_claims.claims} claims."
         )
     return sentences
-
-
-def mixture_text(family: Family, weights: Any, parameters: Any) -> str:
-    """Write a mixture as "0.5 · beta(alpha 10, beta 1.5) + …"."""
-    names = family.parameter_names()
-    return " + ".join(
-        f"{weight:.4g} · {family.name}("
-        + ", ".join(f"{name} {value:.4g}" for name, value in zip(names, row, strict=True))
-        + ")"
-        for weight, row in zip(weights, parameters, strict=True)
-    )
 
 
 def _equal(row: Any, best: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -33,3 +34,9 @@ def coded(text: str) -> Any:
 def identifier(text: str) -> str:
     """Replace what cannot be in an HTML id or a file name by underscores."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)
+
+
+def framed(page: str) -> str:
+    """A page as an HTML element of its own, for a notebook."""
+    style = "width:100%;height:80vh;border:1px solid #8884"
+    return f'<iframe srcdoc="{html.escape(page)}" style="{style}"></iframe>'

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from fitters.base import Fit, Fitter, Observe, Prepared
-from fitters.spec import fitters, parse
+from fitters.spec import fitter_of
 from fitters.starts import Start, policy
 from scenarios.families import Family, families
 from scenarios.mixture import Mixture
@@ -22,12 +22,12 @@ Point = tuple[str, str | None]
 """(a point of the contract, what is wrong or None)."""
 
 
-def check_fitter(spec: str) -> Iterator[Point]:
+def check_fitter(chosen: str | Fitter) -> Iterator[Point]:
     """Yield each point of the contract with what is wrong, or None.
 
-    Ends early if later points can't be checked. Raises ``UserError`` if ``spec`` names no fitter.
+    Ends early if later points can't be checked. Raises ``UserError`` if ``chosen`` is no fitter.
     """
-    fitter = parse(spec)
+    fitter = fitter_of(chosen)
     yield "every setting has a default", _defaults(fitter)
     reasons = {name: fitter.supports(Model(cls(), 2)) for name, cls in families().items()}
     wrong = [n for n, r in reasons.items() if r is not None and not (isinstance(r, str) and r)]
@@ -77,7 +77,7 @@ def _life_cycle(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[Point
 
 def _defaults(fitter: Fitter) -> str | None:
     try:
-        fitters()[fitter.name]()
+        type(fitter)()
     except Exception as error:
         return f"{fitter.name}() raises {type(error).__name__}: {error}"
     return None

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runner import SCHEMA
+from fitters.base import Fitter
+from fitters.own import OwnFitter
 from fitters.spec import parse
-from fitters.starts import policy
 from scenarios.errors import UserError
-from scenarios.registry import choose
-from scenarios.scenario import Scenario, build, file_of, load, names
-
-FITTERS = ("gradient", "direct", "newton", "em", "mcmc")
+from scenarios.scenario import Scenario, build
 
 TRIAL = ("scenario", "replicate", "fitter", "start", "restart")
 """The fields that identify a trial within a run."""
@@ -54,35 +52,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Profile:
-    """A predefined plan."""
-
-    scenarios: tuple[str, ...]
-    """Names; empty for every scenario of the catalogue whose truth is known."""
-    starts: tuple[str, ...]
-    restarts: Mapping[str, int]
-    """Restarts by fitter name; the entry ``""`` is for all others."""
-    data_sets: int
-    fitters: tuple[str, ...] = FITTERS
-
-
-# ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
-PROFILES = {
-    "quick": Profile(("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1),
-    # For regression tests, where data sets count more than restarts.
-    "check": Profile(
-        ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
-        ("quantile",),
-        {"mcmc": 3, "gradient": 4, "": 5},
-        3,
-        ("em", "em:newton=true", "direct", "newton:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
-    ),
-    "standard": Profile((), ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
-    "full": Profile((), ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
-}
-
-
-@dataclass(frozen=True)
 class Cell:
     """All trials of one scenario, data set and fitter, which one worker runs."""
 
@@ -96,11 +65,18 @@ class Cell:
     """How many trials in a row, just before these, lost their worker."""
     unbatched: bool = False
     """Whether to run its trials one by one, because a batch of them was lost."""
+    own: OwnFitter | None = None
+    """The fitter itself, where no package provides it."""
 
     @property
     def shape(self) -> Shape:
         """The shape that its worker must have."""
-        return (self.fitter, self.scenario.family.name, self.scenario.components)
+        fitter = self.fitter if self.own is None else f"{self.fitter} {self.own.source}"
+        return (fitter, self.scenario.family.name, self.scenario.components)
+
+    def make_fitter(self) -> Fitter:
+        """Return the fitter of its trials."""
+        return parse(self.fitter) if self.own is None else self.own.load()
 
     def record(self, start: str, restart: int) -> Record:
         """Return the first fields of a trial's record: ``schema`` and those of ``TRIAL``."""
@@ -123,13 +99,16 @@ class Cell:
 
     def content(self) -> dict[str, Any]:
         """Return the cell as plain values, for a worker that may be on another machine."""
-        return {**vars(self), "scenario": _scenario_content(self.scenario)}
+        own = None if self.own is None else asdict(self.own)
+        return {**vars(self), "scenario": _scenario_content(self.scenario), "own": own}
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Cell:
         """Return the cell of a ``content``, which may have been through JSON."""
+        own = content["own"] and OwnFitter(**content["own"])
         trials = tuple(map(tuple, content["trials"]))
-        return cls(**{**content, "scenario": _scenario(content["scenario"]), "trials": trials})
+        scenario = _scenario(content["scenario"])
+        return cls(**{**content, "scenario": scenario, "trials": trials, "own": own})
 
 
 @dataclass(frozen=True)
@@ -145,6 +124,8 @@ class Plan:
     data_sets: int
     seed: int
     limits: Limits = field(default_factory=Limits)
+    own_fitters: Mapping[str, OwnFitter] = field(default_factory=dict)
+    """The fitters that no package provides, by their names in ``fitters``."""
 
     def cells(self) -> Iterator[Cell]:
         """Yield the cells, those of one fitter in a row."""
@@ -152,7 +133,8 @@ class Plan:
             trials = tuple((s, r) for s in self.starts for r in range(self.restarts[fitter]))
             for scenario in self.scenarios:
                 for replicate in range(self.data_sets):
-                    yield Cell(scenario, replicate, fitter, self.seed, trials)
+                    own = self.own_fitters.get(fitter)
+                    yield Cell(scenario, replicate, fitter, self.seed, trials, own=own)
 
     def size(self) -> int:
         """Return the number of trials."""
@@ -176,6 +158,7 @@ class Plan:
             "restarts": dict(self.restarts),
             "limits": asdict(self.limits),
             "scenarios": [_scenario_content(scenario) for scenario in self.scenarios],
+            "own_fitters": {name: asdict(own) for name, own in self.own_fitters.items()},
         }
 
     @classmethod
@@ -191,72 +174,12 @@ class Plan:
                 data_sets=content["data_sets"],
                 seed=content["seed"],
                 limits=Limits.of(content.get("limits", {})),
+                own_fitters={
+                    name: OwnFitter(**own) for name, own in content.get("own_fitters", {}).items()
+                },
             )
         except KeyError as error:
             raise UserError(f"the plan of the run lacks {error}: run it again") from error
-
-
-@dataclass(frozen=True)
-class Choices:
-    """A user's choices; the profile decides where a choice is None or empty."""
-
-    profile: str | None = None
-    scenarios: tuple[str, ...] = ()
-    fitters: tuple[str, ...] = ()
-    starts: tuple[str, ...] = ()
-    restarts: int | None = None
-    data_sets: int | None = None
-    seed: int | None = None
-    timeout: float | None = None
-    setup_timeout: float | None = None
-    memory: float | None = None
-
-    def is_empty(self) -> bool:
-        """Whether the profile decides everything."""
-        return self == Choices()
-
-    def plan(self) -> Plan:
-        """Return the profile's plan with these choices; ``UserError`` if one of them is wrong.
-
-        Quick checks come first: names, then fitters, whose modules must be imported, then
-        the scenarios' contents, which import all families.
-        """
-        profile = choose("profile", self.profile or "quick", PROFILES)
-        base = PROFILES[profile]
-        for option, count in (("--restarts", self.restarts), ("--data-sets", self.data_sets)):
-            if count is not None and count < 1:
-                raise UserError(f"{option} {count}: it takes a whole number of at least 1")
-        limits = Limits.of(vars(self))
-        for name in self.scenarios:
-            file_of(name)
-        specs = tuple(dict.fromkeys(self.fitters or base.fitters))
-        restarts = {}
-        for spec in specs:
-            default = base.restarts.get(parse(spec).name, base.restarts[""])
-            restarts[spec] = self.restarts or default
-        starts = tuple(dict.fromkeys(self.starts or base.starts))
-        for name in starts:
-            policy(name)
-        data_sets = self.data_sets or base.data_sets
-        chosen = self.scenarios or base.scenarios
-        chosen = chosen or tuple(name for name in names() if load(name).truth is not None)
-        scenarios = _load_scenarios(chosen, data_sets)
-        return Plan(profile, scenarios, specs, starts, restarts, data_sets, self.seed or 0, limits)
-
-
-def _load_scenarios(chosen: Iterable[str], data_sets: int) -> tuple[Scenario, ...]:
-    """Load scenarios; ``UserError`` if two share a name, or one lacks so many data sets."""
-    scenarios = {}
-    for scenario in map(load, dict.fromkeys(chosen)):
-        if scenario.name in scenarios:
-            raise UserError(f"two scenarios are called {scenario.name!r}: rename one of the files")
-        if scenario.truth is None and data_sets > 1:
-            raise UserError(
-                f"--data-sets {data_sets}: {scenario.name} is real data and has one "
-                "data set; run it on its own with --data-sets 1"
-            )
-        scenarios[scenario.name] = scenario
-    return tuple(scenarios.values())
 
 
 def _scenario_content(scenario: Scenario) -> dict[str, Any]:

@@ -1,79 +1,67 @@
-"""Show progress on standard error, if that is a terminal."""
+"""The progress of a run, and a line that shows it."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from benchmarks.runner.plan import Record, key_of
+from benchmarks.runner.plan import Key, Plan, Record, key_of
 from benchmarks.runner.status import RETURNED
 
-if TYPE_CHECKING:
-    from benchmarks.runner.session import RunSession
 
-COLUMNS = (
-    SpinnerColumn(),
-    TextColumn("{task.fields[cells]} cells"),
-    BarColumn(bar_width=24),
-    MofNCompleteColumn(),
-    TextColumn("trials"),
-    TimeElapsedColumn(),
-    TextColumn("elapsed, about"),
-    TimeRemainingColumn(),
-    TextColumn("left {task.fields[failures]}"),
-)
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: trials and cells done of those planned, and failures by outcome."""
+
+    folder: Path
+    done: int
+    planned: int
+    cells_done: int
+    cells: int
+    failures: Mapping[str, int]
 
 
-@contextmanager
-def progress_bar(session: RunSession) -> Iterator[Callable[[Record], None]]:
-    """Show cells and trials done of planned, failures by outcome, and the time left.
+class Tally:
+    """Counts the trials of a plan as their records arrive."""
 
-    Yields the function to call with each new record.
-    """
-    console, plan, done = Console(stderr=True), session.plan, session.done
-    trials_left = Counter(key[:3] for cell in plan.cells() for key in cell.trial_keys())
-    trials_left.subtract(key[:3] for key in done)
-    failures = Counter(r["outcome"] for r in done.values() if r["outcome"] != RETURNED)
-    bar = Progress(*COLUMNS, console=console, disable=not console.is_terminal)
-    task = bar.add_task("", total=plan.size(), completed=len(done), cells="", failures="")
+    def __init__(self, plan: Plan, folder: Path, done: Mapping[Key, Record]) -> None:
+        self.folder, self.done, self.planned = folder, 0, plan.size()
+        self._left = Counter(key[:3] for cell in plan.cells() for key in cell.trial_keys())
+        self._failures = Counter[str]()
+        self.add(done.values())
 
-    def show(advance: int) -> None:
-        finished = sum(count == 0 for count in trials_left.values())
-        text = f"({count_text(failures)})" if failures else ""
-        cells = f"{finished}/{len(trials_left)}"
-        bar.update(task, advance=advance, cells=cells, failures=text)
-
-    def count(record: Record) -> None:
-        trials_left[key_of(record)[:3]] -= 1
-        if record["outcome"] != RETURNED:
-            failures[record["outcome"]] += 1
-        show(1)
-
-    show(0)
-    with bar:
-        yield count
+    def add(self, records: Iterable[Record]) -> Progress:
+        """Count more records; returns the progress with them."""
+        for record in records:
+            self.done += 1
+            self._left[key_of(record)[:3]] -= 1
+            if record["outcome"] != RETURNED:
+                self._failures[record["outcome"]] += 1
+        cells_done = sum(count == 0 for count in self._left.values())
+        failures = dict(self._failures)
+        return Progress(self.folder, self.done, self.planned, cells_done, len(self._left), failures)
 
 
-def count_text(counts: Counter[str]) -> str:
+def show_line(progress: Progress) -> None:
+    """Show the progress of a run as ``say`` shows a message."""
+    failures = f" ({count_text(progress.failures)})" if progress.failures else ""
+    say(f"{progress.done} of {progress.planned} trials{failures}")
+
+
+def count_text(counts: Mapping[str, int]) -> str:
     """Return counts as text, most frequent first: "2 timeout, 1 error"."""
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return ", ".join(f"{count} {name}" for name, count in Counter(counts).most_common())
 
 
 def say(message: str) -> None:
-    """Replace the progress line on a terminal; an empty message clears it."""
-    if sys.stderr.isatty():
+    """Replace the line of progress in a terminal or a notebook; an empty message clears it."""
+    if sys.stderr.isatty() or _in_notebook():
         print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

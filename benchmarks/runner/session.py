@@ -18,6 +18,9 @@ from fitters import CONTRACT
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
 
+DATA_FILE = "data.npy"
+"""A run's own file of observations, where they were given as an array."""
+
 
 class Backend(Protocol):
     """Runs cells, ``workers`` at once, on this machine or on a cluster."""
@@ -57,7 +60,7 @@ class RunSession:
     def execute(
         self,
         backend: Backend,
-        progress: Callable[[Record], None],
+        progress: Callable[[Record], object],
         cells: Iterable[Cell] | None = None,
     ) -> None:
         """Run the remaining trials of ``cells``, by default the plan's, and record each.
@@ -107,14 +110,15 @@ class RunSession:
 def open_session(
     plan: Plan, folder: Path, facts: Mapping[str, Any] | None = None
 ) -> Iterator[RunSession]:
-    """Open ``folder`` to run ``plan``: a new or empty folder, or one with a run of this plan.
+    """Open ``folder`` to run ``plan``: a new or empty folder, or one with a part of this plan.
 
-    ``facts`` are added to the ``run.json`` of a new run. Raises ``UserError`` if the folder holds
-    anything else or can't be written, or if the data can't be fitted or differ from the run's.
+    A larger plan than the stored one replaces it. ``facts`` are added to the ``run.json`` of a new
+    run. Raises ``UserError`` if the folder holds anything else or can't be written, or if the
+    data can't be fitted or differ from the run's.
     """
     stored = _stored_run(folder)
     if stored is not None:
-        _check_same_plan(plan, stored, folder)
+        _check_extends(plan, stored, folder)
     summaries = check_data(plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,6 +126,8 @@ def open_session(
             run = {"schema": SCHEMA, "plan": plan.content(), **provenance(), **(facts or {})}
             write_run(folder, run)
         journal = Journal(folder)
+        if stored is not None and stored["plan"] != plan.content():
+            write_run(folder, {**stored, "plan": plan.content()})
     except OSError as error:
         raise UserError(f"--out {folder} can't be written to: {error.strerror or error}") from error
     with journal:
@@ -152,7 +158,8 @@ def _stored_run(folder: Path) -> dict[str, Any] | None:
         raise UserError(f"--out {folder} can't be used: {error.strerror or error}") from error
     if RUN in files:
         return read_run(folder)
-    others = [name for name in files if not name.endswith(PART)]  # an interrupted first write
+    # An interrupted first write, and data that were given as an array.
+    others = [name for name in files if not name.endswith(PART) and name != DATA_FILE]
     if others:
         raise UserError(
             f"--out {folder} is not empty (it holds {others[0]}): name a new or an empty folder"
@@ -160,7 +167,8 @@ def _stored_run(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _check_same_plan(plan: Plan, stored: dict[str, Any], folder: Path) -> None:
+def _check_extends(plan: Plan, stored: dict[str, Any], folder: Path) -> None:
+    """Raise ``UserError`` unless every trial of the stored run is in ``plan``, as it was."""
     differences = plan_differences(Plan.of(stored["plan"]).content(), plan.content())
     if stored["contract"] != CONTRACT:
         differences.append(f"contract {stored['contract']}, not {CONTRACT}")
@@ -172,20 +180,32 @@ def _check_same_plan(plan: Plan, stored: dict[str, Any], folder: Path) -> None:
 
 
 def plan_differences(stored: dict[str, Any], requested: dict[str, Any]) -> list[str]:
-    """List the differences between the contents of a stored and a requested plan."""
+    """List what the requested plan's content changes or leaves out of the stored one's.
+
+    More fitters, starts, scenarios, restarts or data sets are no difference.
+    """
     differences = []
 
-    def compare(name: str, old: Any, new: Any) -> None:
-        if old != new:
-            values = [", ".join(v) if isinstance(v, list) else v for v in (old, new)]
-            differences.append(f"{name} {values[0]}, not {values[1]}")
+    def check(equal: bool, name: str, old: Any, new: Any) -> None:
+        if not equal:
+            differences.append(f"{name} {old}, not {new}")
 
-    for name in ("seed", "data_sets", "fitters", "starts"):
-        compare(name, stored[name], requested[name])
-    for name in ("restarts", "limits"):
-        for key in stored[name].keys() & requested[name].keys():
-            compare(f"{name} {key}", stored[name][key], requested[name][key])
-    old, new = ({s["name"]: s["content"] for s in p["scenarios"]} for p in (stored, requested))
-    compare("scenarios", list(old), list(new))
-    changed = [name for name in old if new.get(name, old[name]) != old[name]]
+    def counts(name: str) -> list[tuple[str, Any, Any]]:
+        return [(k, v, requested[name][k]) for k, v in stored[name].items() if k in requested[name]]
+
+    scenarios = [{s["name"]: s["content"] for s in p["scenarios"]} for p in (stored, requested)]
+    lists = {"scenarios": [list(names) for names in scenarios]}
+    lists |= {name: [stored[name], requested[name]] for name in ("fitters", "starts")}
+    check(stored["seed"] == requested["seed"], "seed", stored["seed"], requested["seed"])
+    old, new = stored["data_sets"], requested["data_sets"]
+    check(old <= new, "data_sets", old, new)
+    for name, (old, new) in lists.items():
+        check(set(old) <= set(new), name, ", ".join(old), ", ".join(new))
+    for key, old, new in counts("restarts"):
+        check(old <= new, f"restarts {key}", old, new)
+    for key, old, new in counts("limits"):
+        check(old == new, f"limits {key}", old, new)
+    for key, old, new in counts("own_fitters"):
+        check(old["source"] == new["source"], f"fitter {key}", "of one source", "of another")
+    changed = [k for k, content in scenarios[0].items() if scenarios[1].get(k, content) != content]
     return differences + [f"scenario {name} was another" for name in changed]

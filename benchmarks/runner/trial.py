@@ -18,7 +18,6 @@ from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
 from benchmarks.runner.status import MAX_MESSAGE, RETURNED, Status, failure
 from fitters.base import Fit, Fitter, Prepared
-from fitters.spec import parse
 from fitters.starts import Start, policy
 from scenarios.data_summary import summarise_data
 from scenarios.mixture import Mixture
@@ -62,7 +61,7 @@ class CellRunner:
         self.model = Model(sample.family, cell.scenario.components)
         self.data = summarise_data(sample.observations)
         self.scenario_digest = cell.scenario.digest()
-        self.fitter: Fitter = parse(cell.fitter)
+        self.fitter: Fitter = cell.make_fitter()
         self.prepared: Prepared | None = None
         self.setup_seconds = 0.0
         self.failed: Record | None = None

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from benchmarks.reference.cache import cache_folder
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
-from benchmarks.reference.search import cache_folder, find_reference
+from benchmarks.reference.search import find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.runner.plan import Record
+from scenarios.data_files import as_data
+from scenarios.errors import UserError
+from scenarios.families import families
+from scenarios.families import family as family_called
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
+from scenarios.model import Model
 from scenarios.sample import Sample
-from scenarios.scenario import Scenario
+from scenarios.scenario import Scenario, Specification, build, load
 
 MAX_STANDARD_ERROR = 0.5
 """A truth with a larger predicted standard error is not identifiable at its sample size."""
@@ -42,6 +50,36 @@ class DataSet:
         )
         identifiable = worst_standard_error(truth, sample.size) <= MAX_STANDARD_ERROR
         return cls(scenario, sample, truth, "" if identifiable else "not identifiable at this n")
+
+    @classmethod
+    def given(
+        cls, x: ArrayLike | str, family: str | None, components: int | None, seed: int = 0
+    ) -> DataSet:
+        """Take observations (n,) of a ``family``, or draw data set 0 of a scenario ``x``.
+
+        A scenario with another number of ``components`` has no truth to compare with. Raises
+        ``UserError`` for data that can't be fitted.
+        """
+        if components is not None and components < 1:
+            raise UserError(f"--components {components}: it takes a whole number of at least 1")
+        if isinstance(x, str):
+            scenario = load(x)
+            data_set = cls.of(scenario, 0, seed)
+            if components is None or components == scenario.components:
+                return data_set
+            sample, floor = data_set.sample, scenario.specification.spread_floor
+        else:
+            if family is None:
+                raise UserError(f"name the family of the components: {', '.join(families())}")
+            sample, components = Sample.of(as_data(x).x, family_called(family)), components or 2
+            floor = Specification.model_fields["spread_floor"].default
+        if sample.size < Model(sample.family, components).dimension:
+            raise UserError(f"{sample.size} observations are too few for {components} components")
+        content = {
+            "title": "observations", "family": sample.family.name, "spread_floor": floor,
+            "data": {"file": "-", "components": components},
+        }  # fmt: skip
+        return cls(build("data", content, Path()), sample, None, "no truth")
 
     @property
     def observations(self) -> Array:

@@ -89,6 +89,17 @@ class Score:
     no_error_because: str = ""
     """Why errors are missing."""
 
+    def __repr__(self) -> str:
+        """The fields that apply, a line each."""
+        lines = []
+        for name, value in vars(self).items():
+            missing = value is None or value == "" or (isinstance(value, float) and np.isnan(value))
+            if not missing:
+                lines.append(
+                    f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}"
+                )
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredRun:

@@ -100,7 +100,9 @@ def label_order(mixture: ScipyMixture, truth: ScipyMixture) -> tuple[int, ...]:
     return tuple(linear_sum_assignment(cost)[1].tolist())
 
 
-def information_errors(name: str, data_sets: int, seed: int) -> Array:
+def information_errors(
+    name: str, data_sets: int, seed: int = 0, components: int | None = None
+) -> Array:
     """Information errors of the references of data sets 1 to ``data_sets``, drawn afresh.
 
     Their mean is 1 for large samples, where maximum likelihood attains the Cramér–Rao bound:
@@ -108,6 +110,11 @@ def information_errors(name: str, data_sets: int, seed: int) -> Array:
     scenario without an identifiable truth.
     """
     scenario = load(name)
+    if components is not None and components != scenario.components:
+        raise UserError(
+            f"--data-sets compares with the truth, which has {scenario.components} components, "
+            f"not {components}: leave --components out"
+        )
     if scenario.truth is None:
         raise UserError(f"scenario {name!r} is real data: there is no truth to compare with")
     errors = []

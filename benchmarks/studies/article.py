@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PRESET = "gradient:preset=article"
 SLOWER = "gradient:preset=article,learning_rate=0.1,max_epochs=500"
 MCMC = "mcmc:bins=256"
-FITTERS = (PRESET, SLOWER, "gradient", "direct", "em", MCMC)
+FITTERS = (PRESET, SLOWER, "gradient", "direct", "em")
 STARTS = ("article", "quantile")
 SHOWN_SEED = 1
 """The article's hand-picked seed, which is the restart's index."""
@@ -43,15 +43,11 @@ TABLE_COLUMNS = (
 
 def run_article(restarts: int) -> Path:
     """Run the page's trials one at a time, since it states times; returns the run's folder."""
-    from benchmarks.runner.execution import execute_plan
-    from benchmarks.runner.plan import Choices
-    from benchmarks.runner.supervisor import LocalBackend
+    import mixturebench as mb
 
-    choices = Choices(scenarios=("founding",), fitters=FITTERS, starts=STARTS, restarts=restarts)
-    plan = choices.plan()
-    plan = replace(plan, restarts={**plan.restarts, MCMC: min(restarts, MAX_MCMC_RESTARTS)})
     folder = Path("results") / "runs" / f"{datetime.now():%Y-%m-%dT%H%M%S}-article"
-    execute_plan(plan, folder, LocalBackend(plan.limits, 1))
+    for fitters, count in ((FITTERS, restarts), ((MCMC,), min(restarts, MAX_MCMC_RESTARTS))):
+        mb.run(["founding"], fitters, starts=STARTS, restarts=count, out=folder, workers=1)
     return folder
 
 
@@ -60,15 +56,12 @@ def write_page(folder: Path, out: Path) -> None:
 
     Raises ``UserError`` for a run that lacks any of the page's trials.
     """
+    import mixturebench as mb
     from benchmarks.files import write_text
-    from benchmarks.runner.progress import say
-    from benchmarks.scoring.score import score_run
 
-    scored = score_run(folder, say)
-    say("")
+    scored = mb.load(folder).scored
     figure = f"{out.stem}-loss"
     text, svg = page(scored, figure)
-    scored.trials.to_parquet(folder / "trials.parquet", index=False)
     write_text(out, text, "--out")
     write_text(out.with_name(f"{figure}.svg"), svg, "--out")
 
@@ -146,7 +139,8 @@ def restarts_needed(share: float) -> int:
 
 def merged_nll(scored: ScoredRun) -> float:
     """The lowest NLL of one beta on the article's data."""
-    from benchmarks.reference.search import cache_folder, find_reference
+    from benchmarks.reference.cache import cache_folder
+    from benchmarks.reference.search import find_reference
 
     data_set = scored.data_sets["founding", 0]
     one = find_reference(data_set.sample, 1, data_set.min_spread, cache_folder())

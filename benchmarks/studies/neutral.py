@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.compare import ALPHA
 from benchmarks.compare.pairs import Pairs, paired_table
 from benchmarks.compare.verdict import compare
-from benchmarks.runner.plan import PROFILES, Cell, Record, Shape
+from benchmarks.runner.choices import PROFILES
+from benchmarks.runner.plan import Cell, Record, Shape
 from benchmarks.runner.seeds import derive
 from benchmarks.runner.status import SUCCESS
 from benchmarks.runner.trial import CellRunner

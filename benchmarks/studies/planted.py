@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from benchmarks.compare import ALPHA, render
 from benchmarks.compare.against import run_interleaved
 from benchmarks.compare.pairs import pair
 from benchmarks.compare.verdict import compare
-from benchmarks.runner.plan import Choices
+from benchmarks.runner.choices import Choices
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -173,9 +172,7 @@ def detect(tree: Path, fitter: str, restarts: int, out: Path) -> tuple[int, str]
     """Exit status and sentence of a comparison of the fitters in ``tree`` with today's."""
     plan = Choices(profile="check", fitters=(fitter,), restarts=restarts).plan()
     # An interleaved run calls the tree its base; here today's fitters are the base.
-    defective, sound = run_interleaved(
-        plan, out, str(tree), lambda run: nullcontext(lambda record: None)
-    )
+    defective, sound = run_interleaved(plan, out, str(tree), lambda progress: None)
     try:
         comparison = compare(pair(sound, defective), ALPHA)
     except UserError as error:

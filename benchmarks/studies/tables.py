@@ -58,7 +58,7 @@ def tables() -> dict[str, str]:
     from scenarios.families import families
 
     frames = {
-        "fitters": _ours(inventory.fitters().iloc[:, :3], fitters()),
+        "fitters": _ours(inventory.fitters(), fitters()),
         "starts": _ours(inventory.starts(), policies()),
         "families": _ours(inventory.families(), families()),
         "statuses": inventory.statuses(),
@@ -74,7 +74,7 @@ def tables() -> dict[str, str]:
 def _ours(frame: pd.DataFrame, classes: dict[str, type]) -> pd.DataFrame:
     """The rows of the project's own classes: plug-ins have pages of their own."""
     modules = frame.iloc[:, 0].map(lambda name: classes[name].__module__)
-    return frame[modules.str.startswith(("fitters.", "scenarios."))]
+    return frame[modules.str.startswith(("fitters.", "scenarios."))].drop(columns="source")
 
 
 def _markdown(frame: pd.DataFrame) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from functools import cache
 
-from scenarios.families.base import Array, ExponentialFamily, Family, Parameter, SupportError
+from scenarios.families.base import (
+    Array,
+    ExponentialFamily,
+    Family,
+    Parameter,
+    SupportError,
+    mixture_text,
+)
 from scenarios.registry import choose, discover
 
 __all__ = [
     "Array", "ExponentialFamily", "Family", "Parameter", "SupportError", "families", "family",
+    "mixture_text",
 ]  # fmt: skip
 
 

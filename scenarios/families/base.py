@@ -247,3 +247,13 @@ class ExponentialFamily(Family):
         eta = self.natural(parameters)
         fixed = self.log_base(x) - self.log_partition(eta)[:, None]
         return np.asarray(eta @ self.statistics(x).T + fixed)
+
+
+def mixture_text(family: Family, weights: Array, parameters: Array) -> str:
+    """A mixture as "0.50·Beta(10, 1.5) + 0.50·Beta(1.5, 10)", parameters in the family's order."""
+    name = family.name.replace("_", " ").title().replace(" ", "")
+    terms = []
+    for weight, row in zip(np.atleast_1d(weights), np.atleast_2d(parameters), strict=False):
+        share = f"{weight:.2f}" if weight >= 0.01 else f"{weight:.2g}"
+        terms.append(f"{share}·{name}({', '.join(f'{value:.4g}' for value in row)})")
+    return " + ".join(terms)

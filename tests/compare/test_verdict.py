@@ -97,7 +97,8 @@ def test_few_data_sets_are_inconclusive_and_the_details_say_what_is_needed() -> 
     assert found.details == "needs at least 7 data sets"
     assert found.high == np.inf
     assert json.loads(as_json(comparison))["verdicts"][5]["high"] is None
-    (line,) = [line for line in text(comparison).splitlines() if line.startswith("f       passes")]
+    lines = text(comparison, wide=True).splitlines()
+    (line,) = [line for line in lines if line.startswith("f       passes")]
     assert "2.0" in line
     assert "to anything" in line
     assert "nothing" in line  # is the smallest detectable change
@@ -221,7 +222,7 @@ def test_verdicts_have_the_same_order_and_figures_in_every_form() -> None:
     assert names == [metric.name for metric in METRICS]
     places = [markdown(comparison).rindex(f"| f | {name} |") for name in names]
     assert all(one < two for one, two in pairwise(places))
-    shown = text(comparison)
+    shown = text(comparison, wide=True)
     places = [shown.index(f"f       {name} ") for name in names]
     assert all(one < two for one, two in pairwise(places))
     for heading in ("min. detectable", "details"):

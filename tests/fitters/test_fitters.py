@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from pydantic import ValidationError
 
 from benchmarks.runner.contract import check_fitter
 from benchmarks.runner.plan import Cell
@@ -260,5 +259,8 @@ def test_settings_are_converted_and_presets_can_be_overridden() -> None:
     assert settings["max_epochs"] == 7
     assert settings["learning_rate"] == 1.0
     assert settings["precision"] == "float32"
-    with pytest.raises(ValidationError):
+    # In Python the sentence is that of the command line.
+    with pytest.raises(UserError, match=r"em: tolerance=-1.0: it should be greater than 0"):
         EM(tolerance=-1.0)
+    with pytest.raises(UserError, match=r"tolerance=-1: it should be greater than 0"):
+        parse("em:tolerance=-1")

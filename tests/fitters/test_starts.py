@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks.reference.search import cache_folder, find_reference
+from benchmarks.reference.cache import cache_folder
+from benchmarks.reference.search import find_reference
 from benchmarks.runner.datasets import draw_sample
 from fitters.spec import parse
 from fitters.starts import Start, policies, policy

@@ -267,10 +267,10 @@ RECORDING = [
     ),
     Mutant(
         "restarts-option-ignored",
-        "benchmarks/runner/plan.py",
+        "benchmarks/runner/choices.py",
         "Choices.plan",
-        "self.restarts or default",
-        "default",
+        "self.restarts or usual[spec]",
+        "usual[spec]",
         (f"{RUN}test_every_planned_trial_is_a_row",),
     ),
     Mutant(

@@ -24,8 +24,8 @@ from benchmarks.report.drawing import PALETTE, power_of_ten
 from benchmarks.report.estimates import standard_errors, usual_jacobian, usual_values
 from benchmarks.report.summary_text import verdict
 from benchmarks.report.tables import Column, Table, markdown_table
+from benchmarks.runner.choices import Choices
 from benchmarks.runner.journal import RUN, TRIALS, from_line, to_line
-from benchmarks.runner.plan import Choices
 from benchmarks.runner.session import provenance
 from benchmarks.runner.status import Status
 from benchmarks.scoring.data_set import DataSet

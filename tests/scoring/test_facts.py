@@ -14,8 +14,9 @@ from benchmarks.compare.baseline import write_baseline
 from benchmarks.compare.pairs import pair
 from benchmarks.reference.search import find_reference
 from benchmarks.runner import SCHEMA
+from benchmarks.runner.choices import Choices
 from benchmarks.runner.journal import TRIALS, Journal, read, to_line, write_run
-from benchmarks.runner.plan import Cell, Choices, Limits, Plan
+from benchmarks.runner.plan import Cell, Limits, Plan
 from benchmarks.runner.run_status import status_of
 from benchmarks.runner.session import RunSession, open_session, plan_differences
 from benchmarks.scoring.data_set import DataSet
@@ -142,10 +143,13 @@ def test_a_session_records_each_remaining_trial_once(tmp_path: Path) -> None:
     [
         ({}, []),
         ({"seed": 3}, ["seed 0, not 3"]),
-        ({"data_sets": 2}, ["data_sets 1, not 2"]),
+        ({"data_sets": 2}, []),
+        ({"data_sets": 0}, ["data_sets 1, not 0"]),
+        ({"fitters": ["em", "direct", "newton"]}, []),
         ({"fitters": ["em"]}, ["fitters em, direct, not em"]),
         ({"starts": ["kmeans"]}, ["starts quantile, not kmeans"]),
-        ({"restarts": {"em": 2, "direct": 5}}, ["restarts direct 2, not 5"]),
+        ({"restarts": {"em": 2, "direct": 5}}, []),
+        ({"restarts": {"em": 2, "direct": 1}}, ["restarts direct 2, not 1"]),
         ({"limits": {"timeout": 5.0}}, ["limits timeout 600.0, not 5.0"]),
     ],
 )

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import quality, under_test
-from benchmarks.runner import plan, worker_process
+from benchmarks.runner import choices, worker_process
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ("failures_per_100", "excess", "information_error", "passes")
@@ -108,7 +108,7 @@ def test_versions_units_and_limits_are_stated(discovered: dict[str, dict[str, An
 def test_the_suites_measure_every_fitter_of_a_run(
     discovered: dict[str, dict[str, Any]],
 ) -> None:
-    expected = [repr(name) for name in plan.PROFILES["quick"].fitters]
+    expected = [repr(name) for name in choices.PROFILES["quick"].fitters]
     measured = {n: b["params"][0] for n, b in discovered.items() if ".track_" in n or "_fit" in n}
     assert len(measured) == len(FIGURES) + 2
     assert set(map(tuple, measured.values())) == {tuple(expected)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from scenarios.registry import discover
+from scenarios.registry import choose, discover
 
 if TYPE_CHECKING:
     from benchmarks.report.page import Page
@@ -35,3 +35,9 @@ def formats() -> dict[str, Format]:
     """Return all formats by name."""
     found = discover("benchmarks.report.formats", Format, "mixturebench.formats")  # type: ignore[type-abstract]
     return {name: cls() for name, cls in found.items()}
+
+
+def format_called(name: str) -> Format:
+    """Return the format called ``name``; ``UserError`` if there is none."""
+    known = formats()
+    return known[choose("format", name, known)]

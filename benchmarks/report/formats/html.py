@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.report.formats.base import Format
 from benchmarks.report.overall import convergence_map
-from benchmarks.report.summary_text import mixture_text
 from benchmarks.report.template import render
 from benchmarks.runner.status import Status
 
@@ -26,6 +25,5 @@ class Html(Format):
             "page.html",
             page=page,
             convergence=convergence_map(page.trials),
-            mixture_text=mixture_text,
             statuses=Status,
         )

@@ -1,0 +1,99 @@
+"""A run's folder as an object: its scores, its report, its comparison with another run."""
+
+from __future__ import annotations
+
+import html
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.compare.verdict import Comparison, compare_runs
+from benchmarks.files import replace_file
+from benchmarks.report.formats.base import format_called
+from benchmarks.report.page import Page
+from benchmarks.report.template import framed
+from benchmarks.runner.journal import read_run
+from benchmarks.runner.progress import say
+from benchmarks.runner.run_status import RunStatus, status_of
+from benchmarks.scoring.score import ScoredRun, score_run
+from benchmarks.scoring.summary import KEYS, summarise
+from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """A run's folder. Scores are computed from its facts when they are first needed.
+
+    Raises ``UserError`` if there is no run in ``folder``.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        read_run(self.folder)
+
+    @cached_property
+    def scored(self) -> ScoredRun:
+        """The scores, also written to ``trials.parquet``.
+
+        Raises ``UserError`` if no trial is on record, or if the file can't be written.
+        """
+        scored, content = score_run(self.folder, say), BytesIO()
+        say("")
+        if scored.trials.empty:
+            raise UserError(
+                f"the run in {self.folder} has no trials yet: there is nothing to score"
+            )
+        path = self.folder / "trials.parquet"
+        scored.trials.to_parquet(content, index=False)
+        try:
+            replace_file(path, content.getvalue())
+        except OSError as error:
+            raise UserError(
+                f"{path} can't be written: {error.strerror}; make room for it"
+            ) from error
+        return scored
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The scored trials, a row each; docs/metrics.md describes the columns."""
+        return self.scored.trials
+
+    def summary(self, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
+        """Rates, costs and median scores of each group of trials, the best first."""
+        return summarise(self.trials, by)
+
+    @cached_property
+    def page(self) -> Page:
+        """The report's figures and tables; ``page.verdict`` has its first sentences."""
+        return Page(self.scored)
+
+    @property
+    def status(self) -> RunStatus:
+        """What is done, what is left, what failed and why."""
+        return status_of(self.folder)
+
+    def report(self, form: str = "html") -> str:
+        """The text of the report: ``html``, ``md`` or ``csv``."""
+        return format_called(form).render(self.page)
+
+    def report_file(self, form: str = "html") -> Path | None:
+        """Where the report is written if no file is named; None for a form that is printed."""
+        chosen = format_called(form)
+        return None if chosen.printed else self.folder / f"report.{chosen.extension}"
+
+    def compare(self, base: str | Path, alpha: float | None = None) -> Comparison:
+        """Whether this run is worse than the one in ``base``."""
+        return compare_runs(Path(base), self.folder, alpha)
+
+    def __repr__(self) -> str:
+        status = self.status
+        first = f"Run in {self.folder}: {status.trials_done} of {status.trials} trials"
+        return "\n".join([first, *(self.page.verdict if status.trials_done else ())])
+
+    def _repr_html_(self) -> str:
+        if not self.status.trials_done:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        return framed(self.report())

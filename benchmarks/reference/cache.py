@@ -1,0 +1,46 @@
+"""The folder of stored references: what it holds, and how to empty it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY_LENGTH = 24
+"""Hexadecimal digits in the name of a stored reference."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The stored references: their number and their size in bytes."""
+
+    folder: Path
+    references: int
+    size: int
+
+    def __repr__(self) -> str:
+        return f"{self.folder}: {self.references} references, {self.size / 1e6:.1f} MB"
+
+
+def cache_folder() -> Path:
+    """The folder of stored references: MIXTUREBENCH_CACHE, or the user's cache folder."""
+    folder = os.environ.get("MIXTUREBENCH_CACHE")
+    return Path(folder) if folder else Path.home() / ".cache" / "mixturebench"
+
+
+def cache() -> Cache:
+    """What is cached."""
+    sizes = [path.stat().st_size for path in _files()]
+    return Cache(cache_folder(), len(sizes), sum(sizes))
+
+
+def clear_cache() -> Cache:
+    """Delete the stored references; returns what was cached. A later score searches again."""
+    before = cache()
+    for path in _files():
+        path.unlink(missing_ok=True)
+    return before
+
+
+def _files() -> list[Path]:
+    return sorted(cache_folder().glob(f"{'[0-9a-f]' * KEY_LENGTH}.json"))

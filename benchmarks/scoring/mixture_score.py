@@ -1,0 +1,53 @@
+"""The score of one mixture that was given, as a run's trials are scored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmarks.reference.certificate import Reference
+from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
+from benchmarks.runner.status import RETURNED
+from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.score import MIN_GAIN, Score, score_trial, trial_status
+from scenarios.errors import UserError
+from scenarios.mixture import Mixture
+
+
+def score_mixture(
+    mixture: Mixture | ScipyMixture, x: ArrayLike, reference: Reference | None = None
+) -> Score:
+    """Score a mixture as a fit of observations ``x`` (n,).
+
+    Without a ``reference`` it is searched for, with as many components. Raises ``UserError`` for
+    a reference of another family or number of components. A mixture that is better than the
+    reference has a negative excess, and the message says so.
+    """
+    family = mixture.family if isinstance(mixture.family, str) else mixture.family.name
+    components = len(mixture.weights)
+    data_set = DataSet.given(x, family, components)
+    reference = data_set.reference if reference is None else reference
+    if (reference.family, reference.components) != (family, components):
+        raise UserError(
+            f"the reference is of {reference.components} {reference.family} components and the "
+            f"mixture has {components} of {family}: search for another with reference()"
+        )
+    record = {
+        "outcome": RETURNED,
+        "weights": mixture.weights.tolist(),
+        "parameters": np.asarray(mixture.parameters).tolist(),
+    }
+    score, reference_nll = (
+        score_trial(record, data_set),
+        mean_nll(reference.mixture, data_set.observations),
+    )
+    score = replace(score, reference_nll=reference_nll)
+    if score.status is not None:
+        return score
+    gap = data_set.sample.size * (score.nll - reference_nll)
+    excess = 2.0 * gap / data_set.scenario.model.dimension
+    message = f"better than the reference by {-gap:.3g} nats" if gap < -MIN_GAIN else ""
+    status = trial_status(excess, score.gain_left, None)
+    return replace(score, status=status, excess=excess, message=message)

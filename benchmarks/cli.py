@@ -357,7 +357,7 @@ def fit(
     if figures is not None:
         console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
     if path is not None:
-        write_text(path, answer.page(), "--out")
+        write_text(path, answer.report(), "--out")
         if not json:
             print(f"\nPage: {path}")
 

@@ -19,7 +19,7 @@ from scipy import stats
 
 import mixturebench as mb
 from benchmarks.runner.journal import read, read_run
-from tests.conftest import environment, mixturebench
+from tests.conftest import environment, mixturebench, process
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
@@ -216,6 +216,12 @@ def test_data_of_ones_own(tmp_path: Path) -> None:
             density = np.array(row.weights) @ stats.norm.pdf(x, mu, sigma)
             assert row.nll == pytest.approx(-np.log(density).mean(), abs=1e-9)
     assert set(trials["scenario"]) == {"heights"}
+    piped = process(
+        "run", "--data", "-", *plan[:-4], "--family", "normal", "--out", "piped",
+        folder=tmp_path, text="\n".join(map(str, x)),
+    )  # fmt: skip
+    assert piped.returncode == 0, piped.stderr
+    assert set(mb.load(tmp_path / "piped").trials["nll"]) == set(array.trials["nll"])
     grown = mb.run(data=x, family="normal", fitters=["em"], restarts=3, out=tmp_path / "array")
     assert len(grown.trials) == 3
     with pytest.raises(mb.UserError, match="holds other data"):
@@ -322,6 +328,7 @@ def test_groups_are_the_posterior_probabilities() -> None:
         lambda: mb.reference(np.arange(3.0), family="normal", components=4),
         lambda: mb.EM().fit(np.arange(9.0), family="weibull"),
         lambda: mb.run(["fonding"]),
+        lambda: mb.estimate(restrats=3),
         lambda: mb.run(["small"], [3]),  # type: ignore[list-item]
         lambda: mb.load("nowhere"),
     ],

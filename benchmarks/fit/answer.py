@@ -150,7 +150,7 @@ class Answer:
 
         return [density_figure(self), quantile_figure(self)]
 
-    def page(self) -> str:
+    def report(self) -> str:
         """The answer as an HTML page that needs no other file."""
         from benchmarks.fit.page import html
 
@@ -168,7 +168,7 @@ class Answer:
         return text(self)
 
     def _repr_html_(self) -> str:
-        return framed(self.page())
+        return framed(self.report())
 
     @cached_property
     def comparison(self) -> pd.DataFrame:

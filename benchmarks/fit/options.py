@@ -54,13 +54,13 @@ def component_counts(given: int | str | Iterable[int]) -> range:
         if isinstance(given, str):
             low, separator, high = given.partition("..")
             counts = range(int(low), int(high if separator else low) + 1)
-        elif isinstance(given, int):
-            counts = range(given, given + 1)
-        else:
+        elif isinstance(given, Iterable):
             numbers = sorted(given)
             counts = range(numbers[0], numbers[-1] + 1)
             if list(counts) != numbers:
-                raise ValueError
+                raise ValueError("a gap")
+        else:
+            counts = range(int(given), int(given) + 1)
     except (ValueError, IndexError, TypeError):
         counts = range(0)
     if not counts or counts[0] < 1 or counts[-1] > MAX_COMPONENTS:

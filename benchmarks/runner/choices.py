@@ -18,7 +18,7 @@ from fitters.base import Fitter
 from fitters.own import OwnFitter
 from fitters.spec import fitter_of, is_own, spec_of
 from fitters.starts import policy
-from scenarios.data_files import as_data
+from scenarios.data_files import STANDARD_INPUT, as_data
 from scenarios.errors import UserError
 from scenarios.families import families
 from scenarios.registry import choose
@@ -79,21 +79,27 @@ class Choices:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Choices:
-        """Take the choices among ``values``, whose sequences become tuples."""
-        given = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        """Take choices by name; sequences become tuples, and standard input is read.
+
+        Raises ``UserError`` for a name that is no choice.
+        """
+        given, known = dict(values), [field.name for field in fields(cls)]
+        for name in given:
+            choose("choice of a run", name, known)
         for name in ("scenarios", "fitters", "starts"):
-            value = given.get(name, ())
+            value = given.get(name) or ()
             given[name] = (value,) if isinstance(value, str | Fitter) else tuple(value)
+        if isinstance(given.get("data"), str) and given["data"] == STANDARD_INPUT:
+            given["data"] = as_data(STANDARD_INPUT, given.pop("column", None)).x
         return cls(**given)
 
     def plan(self, stored: Plan | None = None, folder: Path = Path()) -> Plan:
         """Return the profile's plan with these choices, or ``stored`` extended by them.
 
-        ``folder`` is where ``save_data`` stores data that are an array.
-
-        Raises ``UserError`` if a choice is wrong, or would not leave the stored trials as they
-        are. Quick checks come first: names, then fitters, whose modules must be imported, then
-        the scenarios' contents, which import all families.
+        ``folder`` is where ``save_data`` stores data that are an array. Raises ``UserError`` if a
+        choice is wrong, or would not leave the stored trials as they are. Quick checks come
+        first: names, then fitters, whose modules must be imported, then the scenarios' contents,
+        which import all families.
         """
         profile = choose("profile", self.profile or "quick", PROFILES)
         for option, count in (("--restarts", self.restarts), ("--data-sets", self.data_sets)):
@@ -184,7 +190,7 @@ class Choices:
                     f"the run has trials of another fitter {spec}, whose source was different: "
                     "name another folder with --out, or give the class another name"
                 )
-            usual = PROFILES[stored.profile].restarts.get(_name(spec))
+            usual = PROFILES.get(stored.profile, PROFILES["quick"]).restarts.get(_name(spec))
             restarts.setdefault(spec, self.restarts or usual or max(stored.restarts.values()))
         if self.restarts is not None:
             for spec in named or stored.restarts:

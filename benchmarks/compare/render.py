@@ -68,14 +68,19 @@ def sentence(comparison: Comparison) -> str:
     return f"Regressed: {'; '.join(changes)}."
 
 
-NARROW = ("fitter", "metric", "verdict", "change", "interval", "details")
-"""The columns that fit a terminal of 80 characters."""
+NARROW = ("metric", "verdict", "change", "interval", "details")
+"""The columns that fit a terminal of 80 characters, in a table for each fitter."""
 
 
 def text(comparison: Comparison, width: int = 80, wide: bool = False) -> str:
-    """Return the table, the notes, and the verdict last; ``wide`` shows every column."""
-    columns = [column for column in COLUMNS if wide or column.name in NARROW]
-    table = Table.of("", columns, comparison.table).text(max(width, 150) if wide else width)
+    """Return the tables, the notes, and the verdict last; ``wide`` is one table of every column."""
+    if wide:
+        table = Table.of("", COLUMNS, comparison.table).text(max(width, 150))
+    else:
+        columns = [column for column in COLUMNS if column.name in NARROW]
+        groups = comparison.table.groupby("fitter", sort=False)
+        tables = [Table.of(str(fitter), columns, rows) for fitter, rows in groups]
+        table = "\n\n".join(each.text(width) for each in tables) + "\n"
     notes = [fill(f"Note: {note}.", width) for note in comparison.notes]
     return "\n".join([table, *notes]) + f"\n\n{fill(sentence(comparison), width)}"
 

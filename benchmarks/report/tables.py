@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+GAP = 2
+"""Spaces between two columns."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Table:
     def text(self, width: int = 200) -> str:
         """Return the table as plain text of at most ``width`` characters a line.
 
-        Columns with ``fold`` take several lines where the table would be wider.
+        Columns with ``fold`` take several lines where the table would be wider. Where the others
+        alone are wider, so is the table: no cell is cut off.
         """
         from rich.console import Console
         from rich.table import Table as RichTable
@@ -86,6 +89,11 @@ class Table:
             )
         for row in self.cells:
             table.add_row(*row)
+        needed = sum(
+            len(column.heading) if column.fold else max(map(len, [column.heading, *cells]))
+            for column, *cells in zip(self.columns, *self.cells, strict=True)
+        )
+        width = max(width, needed + GAP * (len(self.columns) - 1))
         console = Console(width=width, color_system=None, highlight=False, markup=False)
         with console.capture() as capture:
             console.print(table)

@@ -305,6 +305,19 @@ def test_one_mixture_is_scored_as_a_run_scores_it() -> None:
         mb.score(mb.Mixture("normal", [1.0], mu=[0], sigma=[1]), x, reference)
 
 
+def test_an_optimum_has_the_densities_of_a_mixture() -> None:
+    x = np.random.default_rng(0).gamma([2.0, 40.0], 1.0, size=(200, 2)).ravel()
+    found = mb.reference(x, family="gamma", components=2).mixture
+    same = mb.Mixture("gamma", found.weights, found.parameters)
+    points = np.array([[-1.0, 0.5], [3.0, 40.0]])
+    for mixture in (found, same):
+        shape, rate = mixture.parameters.T[:, :, None, None]
+        density = stats.gamma.pdf(points, shape, scale=1.0 / rate)
+        expected = np.tensordot(mixture.weights, density, axes=1)
+        assert_allclose(mixture.pdf(points), expected)
+        assert mixture.logpdf(points)[0, 0] == -np.inf
+
+
 def test_groups_are_the_posterior_probabilities() -> None:
     x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(200, 2)).ravel()
     answer = mb.fit(x, family="normal", components=2)

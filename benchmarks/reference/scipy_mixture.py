@@ -95,6 +95,14 @@ class ScipyMixture:
         """Σ wₖ fₖ(x), shape (n,)."""
         return np.exp(self.log_density(x))
 
+    def logpdf(self, x: ArrayLike) -> Array:
+        """The log density at numbers of any shape, which the result has; -∞ off the support."""
+        return self.log_density(np.ravel(x).astype(float)).reshape(np.shape(x))
+
+    def pdf(self, x: ArrayLike) -> Array:
+        """The density at numbers of any shape."""
+        return np.exp(self.logpdf(x))
+
     def quantiles(self, q: ArrayLike) -> Array:
         """Each component's quantiles at probabilities ``q`` (m,), shape (K, m)."""
         return np.asarray(self._distribution.ppf(np.asarray(q)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -80,7 +80,7 @@ SPEC_HELP = (
     "gradient:learning_rate=0.1,max_epochs=500, gradient:preset=article; or one of your own in a "
     "file: ./mine.py, ./mine.py:Mine:steps=50. Repeat for more."
 )
-Kind = Literal["scenarios", "fitters", "families", "starts"]
+KINDS = ("scenarios", "fitters", "families", "starts")
 Fitters = Annotated[
     list[str] | None,
     option(SPEC_HELP, metavar="FITTER", autocompletion=lambda: _names("fitters")),
@@ -97,7 +97,12 @@ Wide = Annotated[
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(KINDS), help="What to list.", autocompletion=lambda: list(KINDS)
+        ),
+    ],
     name: Annotated[
         str | None,
         typer.Argument(metavar="[FITTER]", help="Show the settings of this fitter instead."),
@@ -109,7 +114,9 @@ def list_(
     """
     import mixturebench as mb
     from benchmarks import console
+    from scenarios.registry import choose
 
+    choose("list", kind, KINDS)
     if name is None:
         console.show_list(getattr(mb, kind)())
     elif kind == "fitters":
@@ -460,8 +467,12 @@ def compare(
         ),
     ] = ALPHA,
     form: Annotated[
-        Literal["text", "markdown", "json"],
-        option("Markdown is for a pull request, JSON for machines.", "--format"),
+        str,
+        option(
+            "Markdown is for a pull request, JSON for machines.",
+            "--format",
+            metavar="text|markdown|json",
+        ),
     ] = "text",
     json: Annotated[bool, option("The same as --format json.", "--json")] = False,
     out: Annotated[

@@ -419,6 +419,23 @@ def test_help_teaches_and_shows_no_python(tmp_path: Path) -> None:
     assert mb.__version__ in mixturebench("--version").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "fitter"], "there is no list 'fitter': did you mean 'fitters'?"),
+        (["list", "starts", "kmeans"], "only fitters have settings"),
+        (["list", "fitters", "emm"], "did you mean 'em'?"),
+        (["compare", "x", "y", "--format", "md"], "no run in x"),
+        (["reference", "founding", "--components", "0"], "--components 0"),
+    ],
+)
+def test_other_wrong_arguments(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = mixturebench(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Value error" not in done.stderr
+
+
 def test_a_shell_completes_names() -> None:
     words = {"COMP_WORDS": "mixturebench run --fitter ne", "COMP_CWORD": "3"}
     words["_MIXTUREBENCH_COMPLETE"] = "complete_bash"

@@ -121,19 +121,22 @@ def test_a_run_goes_on_and_grows(mine: Any, tmp_path: Path) -> None:
     assert both["nll"].tolist() == both["nll_once"].tolist()
 
 
-def test_another_class_of_the_same_name_is_refused(mine: Any, tmp_path: Path) -> None:
+def test_another_class_of_the_same_name_is_refused(tmp_path: Path) -> None:
     out, path = tmp_path / "run", tmp_path / "mine.py"
-    path.write_text(MINE, "utf-8")
+    blended = "blend(one, two, self.step)"
+    text = MINE.replace("one + self.step * (two - one)", blended)
+    assert blended in text
+    text += "\n\ndef blend(one, two, step):\n    return one + step * (two - one)\n"
+    path.write_text(text, "utf-8")
     spec = f"{path}:Mine:step=0.5"
     mb.run(["small"], [spec], restarts=1, out=out)
-    source = read_run(out)["plan"]["own_fitters"]["mine:step=0.5"]["source"]
-    assert len(source) == 64
-    # A comment elsewhere in the file is no change, a function that the class uses is one.
-    path.write_text(MINE + "\n# a note\n", "utf-8")
+    # A comment elsewhere in the file is no change; the class and a function that it uses are.
+    path.write_text(f"{text}\n# a note\n", "utf-8")
     mb.run(["small"], [spec], restarts=2, out=out)
-    path.write_text(MINE.replace("self.step * (", "0.9 * self.step * ("), "utf-8")
-    with pytest.raises(mb.UserError, match=r"another fitter mine:step=0\.5, whose"):
-        mb.run(["small"], [spec], restarts=3, out=out)
+    for before, after in (("one + step", "one + 0.9 * step"), ("range(300)", "range(299)")):
+        path.write_text(text.replace(before, after), "utf-8")
+        with pytest.raises(mb.UserError, match=r"another fitter mine:step=0\.5, whose"):
+            mb.run(["small"], [spec], restarts=3, out=out)
     assert len(read(out)[1]) == 2
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.report.columns import COMPARISON, duration
+from benchmarks.report.tables import Column, Table
 
 SUMMARY_ROW = {
     "fitter": "f", "start": "q", "converged": 1, "restarts": 4, "rate": 0.25, "rate_low": 0.05,
@@ -35,3 +36,12 @@ def test_a_summary_row_is_formatted_for_people() -> None:
 )  # fmt: skip
 def test_durations_are_in_the_unit_with_the_fewest_digits(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_no_cell_is_cut_off_where_a_table_is_wider_than_the_terminal() -> None:
+    columns = [Column(f"{name}", name * 30) for name in "abc"]
+    columns.append(Column("d", "long", left=True, fold=True))
+    row = {"a": "x" * 40, "b": "y", "c": "z", "d": "folded " * 20}
+    lines = Table("", columns, [row]).text(60).splitlines()
+    assert all(column.heading in lines[0] for column in columns)
+    assert "x" * 40 in lines[1]

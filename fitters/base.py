@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, ValidationError
+from pydantic.dataclasses import is_pydantic_dataclass
 
 from fitters.starts import Start, policy
 from scenarios.errors import UserError, first_problem
@@ -23,6 +24,7 @@ from scenarios.families import family as family_called
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
 from scenarios.model import Model
+from scenarios.registry import choose
 from scenarios.sample import Sample
 
 __all__ = [
@@ -88,14 +90,31 @@ class Prepared(ABC):
         return None
 
 
-class _FitterClass(ABCMeta):
-    """Makes a wrong setting a ``UserError``, in Python as on the command line."""
+def settings(cls: type) -> dict[str, Any]:
+    """A fitter's settings and their defaults; ``UserError`` if it is no pydantic dataclass."""
+    if not is_pydantic_dataclass(cls):
+        raise UserError(
+            f"the fitter {cls.__name__} is no dataclass: put @dataclass(frozen=True) from "
+            "pydantic.dataclasses above it, and its settings below it as fields"
+        )
+    return {field.name: field.default for field in fields(cls) if field.init}
 
-    def __call__(cls, *arguments: Any, **settings: Any) -> Any:
+
+class _FitterClass(ABCMeta):
+    """Makes a wrong setting a ``UserError``, in Python as on the command line.
+
+    pydantic checks values, but leaves out names that it does not know without a word.
+    """
+
+    name: str
+
+    def __call__(cls, *arguments: Any, **given: Any) -> Any:
+        for key in given:
+            choose(f"{cls.name} setting", key, settings(cls))
         try:
-            return super().__call__(*arguments, **settings)
+            return super().__call__(*arguments, **given)
         except ValidationError as error:
-            raise UserError(f"{vars(cls).get('name')}: {first_problem(error)}") from error
+            raise UserError(f"{cls.name}: {first_problem(error)}") from error
 
 
 class Fitter(metaclass=_FitterClass):

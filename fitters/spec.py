@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from fitters.base import Fitter
+from fitters.base import Fitter, settings
 from fitters.own import class_in_file
 from scenarios.errors import UserError
 from scenarios.registry import choose, discover
@@ -20,17 +19,6 @@ FILE = re.compile(r"(?P<file>.+\.py)(:(?P<name>\w+))?(:(?P<settings>.*))?")
 def fitters() -> dict[str, type[Fitter]]:
     """Every known fitter by name, plug-ins (``mixturebench.fitters``) included."""
     return discover("fitters", Fitter, "mixturebench.fitters")
-
-
-def settings(cls: type[Fitter]) -> dict[str, Any]:
-    """A fitter's settings and their defaults; ``UserError`` if it is no dataclass."""
-    try:
-        return {field.name: field.default for field in fields(cls) if field.init}  # type: ignore[arg-type]
-    except TypeError as error:
-        raise UserError(
-            f"the fitter {cls.__name__} is no dataclass: put @dataclass(frozen=True) from "
-            "pydantic.dataclasses above it, and its settings below it as fields"
-        ) from error
 
 
 def parse(spec: str) -> Fitter:
@@ -53,8 +41,6 @@ def parse(spec: str) -> Fitter:
         if not cls.presets:
             raise UserError(f"in {spec!r}: {cls.name} has no presets")
         given = {**cls.presets[choose(f"{cls.name} preset", preset, cls.presets)], **given}
-    for key in given:
-        choose(f"{cls.name} setting", key, settings(cls))
     try:
         return cls(**given)
     except UserError as error:

@@ -161,6 +161,27 @@ def test_a_fitter_with_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
         mb.run(["small"], [Impostor()], out=tmp_path / "run")
 
 
+@pytest.mark.parametrize("decorator", ["", "from dataclasses import dataclass"])
+def test_a_fitter_that_is_no_pydantic_dataclass_is_refused(decorator: str, tmp_path: Path) -> None:
+    # The standard library's would take "3" at the prompt as text.
+    text = MINE.replace("from pydantic.dataclasses import dataclass", decorator)
+    if not decorator:
+        text = text.replace("@dataclass(frozen=True)\n", "")
+    (tmp_path / "mine.py").write_text(text, "utf-8")
+    for arguments in (["check", "./mine.py"], ["run", "--fitter", "./mine.py", "--out", "run"]):
+        done = mixturebench(*arguments, folder=tmp_path)
+        assert done.returncode in (1, 2)
+        assert "put @dataclass(frozen=True) from pydantic.dataclasses" in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_misspelt_setting_is_refused_in_python_as_at_the_prompt(mine: Any) -> None:
+    with pytest.raises(mb.UserError, match="no em setting 'tolerence': did you mean 'tolerance'"):
+        mb.EM(tolerence=1.0)  # type: ignore[call-arg]
+    with pytest.raises(mb.UserError, match="no mine setting 'stp': did you mean 'step'"):
+        mine(stp=1)
+
+
 def test_a_file_of_a_fitter_at_the_prompt(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE, "utf-8")
     plan = ("--scenario", "small", "--restarts", "2", "--no-report", "--out", "run")
@@ -343,6 +364,7 @@ def test_groups_are_the_posterior_probabilities() -> None:
         lambda: mb.reference(np.arange(9.0)),
         lambda: mb.reference(np.arange(3.0), family="normal", components=4),
         lambda: mb.EM().fit(np.arange(9.0), family="weibull"),
+        lambda: mb.EM(tolerence=1),
         lambda: mb.run(["fonding"]),
         lambda: mb.estimate(restrats=3),
         lambda: mb.run(["small"], [3]),  # type: ignore[list-item]

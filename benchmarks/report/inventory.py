@@ -58,7 +58,8 @@ def settings_of(cls: type[Fitter]) -> pd.DataFrame:
 
     Raises ``UserError`` for a setting without a docstring.
     """
-    from fitters.spec import setting_text, settings
+    from fitters.base import settings
+    from fitters.spec import setting_text
 
     docs, hints = attribute_docs(cls), get_type_hints(cls)
     rows = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from fitters.base import Fit, Fitter, Observe, Prepared
+from fitters.base import Fit, Fitter, Observe, Prepared, settings
 from fitters.spec import fitter_of
 from fitters.starts import Start, policy
 from scenarios.families import Family, families
@@ -77,6 +77,7 @@ def _life_cycle(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[Point
 
 def _defaults(fitter: Fitter) -> str | None:
     try:
+        settings(type(fitter))
         type(fitter)()
     except Exception as error:
         return f"{fitter.name}() raises {type(error).__name__}: {error}"

@@ -297,6 +297,7 @@ def run(
     if not report:
         print(f"Run: {done.folder}; its report: mixturebench report {done.folder}")
         return
+    done.write_scores()
     console.show_comparison(done, wide)
     page = write_text(done.folder / "report.html", done.report(), "--out")
     print(f"\nReport: {page}")
@@ -384,7 +385,9 @@ def score(folder: RunFolder, wide: Wide = False) -> None:
     import mixturebench as mb
     from benchmarks import console
 
-    console.show_comparison(mb.load(folder), wide)
+    run = mb.load(folder)
+    run.write_scores()
+    console.show_comparison(run, wide)
 
 
 @app.command()

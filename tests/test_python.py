@@ -121,6 +121,17 @@ def test_a_run_goes_on_and_grows(mine: Any, tmp_path: Path) -> None:
     assert both["nll"].tolist() == both["nll_once"].tolist()
 
 
+def test_reading_a_run_writes_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    mb.run(["small"], ["em"], restarts=2, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    run = mb.load(out)
+    assert len(run.trials) == 2
+    assert "2 of 2 trials" in repr(run)
+    assert run.report("md").startswith("**`em`")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_another_class_of_the_same_name_is_refused(tmp_path: Path) -> None:
     out, path = tmp_path / "run", tmp_path / "mine.py"
     blended = "blend(one, two, self.step)"

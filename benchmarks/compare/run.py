@@ -36,25 +36,25 @@ class Run:
 
     @cached_property
     def scored(self) -> ScoredRun:
-        """The scores, also written to ``trials.parquet``.
-
-        Raises ``UserError`` if no trial is on record, or if the file can't be written.
-        """
-        scored, content = score_run(self.folder, say), BytesIO()
+        """The scores; raises ``UserError`` if no trial is on record."""
+        scored = score_run(self.folder, say)
         say("")
         if scored.trials.empty:
             raise UserError(
                 f"the run in {self.folder} has no trials yet: there is nothing to score"
             )
-        path = self.folder / "trials.parquet"
-        scored.trials.to_parquet(content, index=False)
+        return scored
+
+    def write_scores(self) -> None:
+        """Write the scored trials to ``trials.parquet``; ``UserError`` if that fails."""
+        path, content = self.folder / "trials.parquet", BytesIO()
+        self.trials.to_parquet(content, index=False)
         try:
             replace_file(path, content.getvalue())
         except OSError as error:
             raise UserError(
                 f"{path} can't be written: {error.strerror}; make room for it"
             ) from error
-        return scored
 
     @property
     def trials(self) -> pd.DataFrame:

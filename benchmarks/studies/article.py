@@ -59,7 +59,9 @@ def write_page(folder: Path, out: Path) -> None:
     import mixturebench as mb
     from benchmarks.files import write_text
 
-    scored = mb.load(folder).scored
+    run = mb.load(folder)
+    run.write_scores()
+    scored = run.scored
     figure = f"{out.stem}-loss"
     text, svg = page(scored, figure)
     write_text(out, text, "--out")

@@ -385,9 +385,9 @@ def score(folder: RunFolder, wide: Wide = False) -> None:
     import mixturebench as mb
     from benchmarks import console
 
-    run = mb.load(folder)
-    run.write_scores()
-    console.show_comparison(run, wide)
+    loaded = mb.load(folder)
+    loaded.write_scores()
+    console.show_comparison(loaded, wide)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from textwrap import fill
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from benchmarks.report.tables import Column, Table
+from benchmarks.report.tables import Column, Table, text_width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from benchmarks.runner.estimate import Estimate
     from benchmarks.runner.progress import Progress
 
-WIDTH = 80
-"""Characters of a table where the output is no terminal."""
 STATUS_COLUMNS = (
     Column("fitter", "fitter", left=True, fold=True),
     Column("cells", "cells", "{cells_done}/{cells}".format_map),
@@ -53,7 +51,9 @@ class Bar:
             print(f"{progress.planned} trials into {progress.folder}{done}", file=sys.stderr)
             self._rich = _started_bar(progress)
         if self._rich is not None:
-            failures = ", ".join(f"{count} {name}" for name, count in progress.failures.items())
+            from benchmarks.runner.progress import count_text
+
+            failures = count_text(progress.failures)
             self._rich.update(
                 self._rich.task_ids[0],
                 completed=progress.done,
@@ -71,8 +71,10 @@ class Bar:
             self._rich.stop()
         last = self._last
         if error is not None and last is not None and last.done < last.planned:
+            from benchmarks.runner.session import resume_command
+
             safe = f"{last.done} of {last.planned} trials are safe in {last.folder}"
-            print(f"{safe}; to go on: mixturebench run --out {last.folder}", file=sys.stderr)
+            print(f"{safe}; to go on: {resume_command(last.folder)}", file=sys.stderr)
 
 
 def _started_bar(progress: Progress) -> RichProgress:
@@ -110,7 +112,7 @@ def show_estimate(estimated: Estimate) -> None:
         Column("seconds", "time", lambda row: duration(row["seconds"])),
     )
     frame = estimated.fitters
-    print(Table.of("", columns, frame).text(width()))
+    print(Table.of("", columns, frame).text(text_width()))
     left = int(frame["trials"].sum() - frame["done"].sum())
     time = f"about {duration(estimated.seconds)} with workers: {estimated.workers}"
     print(f"{left} trials to run into {estimated.folder}: {time}")
@@ -121,10 +123,12 @@ def show_estimate(estimated: Estimate) -> None:
 
 def show_status(run: Run) -> None:
     """Print the status of a run: a table, the causes of failure, and the time spent."""
+    from benchmarks.runner.session import resume_command
+
     status, folder = run.status, run.folder
     done = f"{status.trials_done} of {status.trials} trials"
     print(f"{folder}: {status.state}, {done}, begun {status.begun}")
-    print(Table.of("", STATUS_COLUMNS, status.fitters).text(width()))
+    print(Table.of("", STATUS_COLUMNS, status.fitters).text(text_width()))
     for count, fitter, scenario, outcome, message in status.reasons[:20].itertuples(index=False):
         print(f"{count} × {fitter} on {scenario}: {outcome}: {message}")
     if len(status.reasons) > 20:
@@ -136,7 +140,7 @@ def show_status(run: Run) -> None:
         times += f"{share:.0%} of them inside fits"
     print(f"Time: {times}.")
     if status.state == "interrupted":
-        print(f"To go on: mixturebench run --out {folder}")
+        print(f"To go on: {resume_command(folder)}")
     elif status.state == "finished":
         print(f"To see it: mixturebench report {folder}")
 
@@ -146,15 +150,15 @@ def show_comparison(run: Run, wide: bool) -> None:
     from benchmarks.report.columns import COMPARISON, NARROW, OVERALL
 
     columns, over_all = (COMPARISON, OVERALL) if wide else (NARROW, NARROW)
-    room = max(width(), 200) if wide else width()
-    print(fill(run.page.verdict[0].replace("`", ""), width()))
+    room = max(text_width(), 200) if wide else text_width()
+    print(fill(run.page.verdict[0].replace("`", ""), text_width()))
     for scenario, rows in run.summary().groupby("scenario", sort=False):
         print("\n" + Table.of(str(scenario), columns, rows).text(room))
     if run.trials["scenario"].nunique() > 1:
         overall = run.summary(("fitter", "start"))
         print("\n" + Table.of("all scenarios together", over_all, overall).text(room))
     for note in run.scored.notes:
-        print(fill(f"Note: {note}.", width()))
+        print(fill(f"Note: {note}.", text_width()))
 
 
 def show_reference(name: str, found: Reference) -> None:
@@ -205,12 +209,7 @@ def show_list(frame: pd.DataFrame) -> None:
 def show_settings(frame: pd.DataFrame) -> None:
     """Print a fitter's settings; their meanings take several lines."""
     columns = [Column(str(name), str(name), left=True, fold=True) for name in frame]
-    print(Table.of("", columns, frame.replace("`|\\*", "", regex=True)).text(width()))
-
-
-def width() -> int:
-    """Characters of a line: those of the terminal, and at least 80."""
-    return max(WIDTH, get_terminal_size((WIDTH, 24)).columns)
+    print(Table.of("", columns, frame.replace("`|\\*", "", regex=True)).text(text_width()))
 
 
 def write_figures(folder: Path, figures: dict[str, str]) -> None:

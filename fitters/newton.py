@@ -1,8 +1,8 @@
 """Newton's method with the exact Hessian, for many restarts at once.
 
 Each step maximises a quadratic model of the log likelihood within a trust region. On a sketch
-(``bins``) a step costs microseconds, and restarts run as a batch; the maximum on the sketch is
-then polished by Newton steps on all the data, of which one is usually enough.
+(``bins``) a step costs microseconds, and restarts run as a batch. The maximum on the sketch is
+then polished by Newton steps on all the data; one is usually enough.
 """
 
 from __future__ import annotations

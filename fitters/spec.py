@@ -61,10 +61,12 @@ def fitter_of(fitter: str | Fitter) -> Fitter:
 
 def spec_of(fitter: Fitter) -> str:
     """The spec that names a fitter: its name, and the settings that are not the defaults."""
-    values = {name: getattr(fitter, name) for name in settings(type(fitter))}
-    defaults = settings(type(fitter))
-    given = [f"{k}={setting_text(v)}" for k, v in values.items() if v != defaults[k]]
-    return ":".join([fitter.name, *([",".join(given)] if given else [])])
+    given = [
+        f"{name}={setting_text(getattr(fitter, name))}"
+        for name, default in settings(type(fitter)).items()
+        if getattr(fitter, name) != default
+    ]
+    return f"{fitter.name}:{','.join(given)}" if given else fitter.name
 
 
 def setting_text(value: Any) -> str:

@@ -21,5 +21,5 @@ def first_problem(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{place} is missing"
     if first["type"] == "extra_forbidden":
-        return f"{place} is no key of a scenario: remove it"
+        return f"{place} is no known key: remove it"
     return f"{place}={first['input']}: {rule.replace('input should', 'it should')}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from shutil import get_terminal_size
 from textwrap import fill
 
 from pydantic_core import to_json
 
 from benchmarks.compare.verdict import Comparison
-from benchmarks.report.tables import Column, Row, Table, folded
+from benchmarks.report.tables import TEXT_WIDTH, Column, Row, Table, folded, text_width
 from scenarios.registry import choose
 
 SENTENCES = {
@@ -72,7 +71,7 @@ NARROW = ("metric", "verdict", "change", "interval", "details")
 """The columns that fit a terminal of 80 characters, in a table for each fitter."""
 
 
-def text(comparison: Comparison, width: int = 80, wide: bool = False) -> str:
+def text(comparison: Comparison, width: int = TEXT_WIDTH, wide: bool = False) -> str:
     """Return the tables, the notes, and the verdict last; ``wide`` is one table of every column."""
     if wide:
         table = Table.of("", COLUMNS, comparison.table).text(max(width, 150))
@@ -117,5 +116,5 @@ FORMATS = {"text": text, "markdown": markdown, "json": as_json}
 def rendered(comparison: Comparison, form: str, wide: bool) -> str:
     """Return a comparison in one of ``FORMATS``; a terminal's text may be wide."""
     if choose("format", form, FORMATS) == "text":
-        return text(comparison, max(80, get_terminal_size((80, 24)).columns), wide)
+        return text(comparison, text_width(), wide)
     return FORMATS[form](comparison)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+TEXT_WIDTH = 80
+"""Characters of a line where the output is no terminal."""
 GAP = 2
 """Spaces between two columns."""
 
@@ -108,6 +111,11 @@ class Drawn:
     svg: str
     caption: str
     numbers: Table
+
+
+def text_width() -> int:
+    """Characters of a line: those of the terminal, and at least ``TEXT_WIDTH``."""
+    return max(TEXT_WIDTH, get_terminal_size((TEXT_WIDTH, 24)).columns)
 
 
 def folded(summary: str, content: str) -> str:

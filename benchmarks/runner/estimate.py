@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.runner.execution import available_cores
 from benchmarks.runner.journal import RUN, read
-from benchmarks.runner.plan import Plan, Record, key_of
+from benchmarks.runner.plan import Cell, Plan, Record, key_of
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Estimate:
     folder: Path
     workers: int
     fitters: pd.DataFrame
-    """A row for each fitter: restarts, cells, trials, done, and seconds, NaN where unknown."""
+    """A row for each fitter: restarts, trials, done, and seconds, NaN where unknown."""
 
     @property
     def seconds(self) -> float:
@@ -45,58 +47,50 @@ def estimate(plan: Plan, folder: Path, workers: int | None) -> Estimate:
 
     records = read(folder)[1] if (folder / RUN).is_file() else []
     done = {key_of(record): record for record in records}
-    times = _times([folder, *_earlier_runs()])
+    times = _times([*records, *_earlier_records(folder)])
     rows = [
-        {
-            "fitter": fitter,
-            "restarts": plan.restarts[fitter],
-            "trials": sum(len(cell.trials) for cell in cells),
-            "done": sum(len(cell.trials) - len(cell.remaining(done).trials) for cell in cells),
-            "seconds": sum(_cell_seconds(plan, cell.scenario.name, fitter,
-                                         len(cell.remaining(done).trials), times)
-                           for cell in cells),
-        }
-        for fitter in plan.fitters
-        for cells in [[cell for cell in plan.cells() if cell.fitter == fitter]]
-    ]  # fmt: skip
-    return Estimate(folder, workers or available_cores(), pd.DataFrame(rows))
+        (cell.fitter, len(cell.trials), left, _cell_seconds(cell, left, times))
+        for cell in plan.cells()
+        for left in [len(cell.remaining(done).trials)]
+    ]
+    cells = pd.DataFrame(rows, columns=["fitter", "trials", "left", "seconds"])
+    groups = cells.groupby("fitter", sort=False, as_index=False)
+    fitters = groups.agg({"trials": "sum", "left": "sum", "seconds": lambda s: s.sum(skipna=False)})
+    fitters["done"] = fitters["trials"] - fitters.pop("left")
+    fitters.insert(1, "restarts", fitters["fitter"].map(plan.restarts))
+    return Estimate(folder, workers or available_cores(), fitters)
 
 
-def _earlier_runs() -> list[Path]:
-    """The folders of complete records below ``results/``, the newest first."""
+def _earlier_records(folder: Path) -> Iterator[Record]:
+    """The records of the newest runs below ``results/``, other than that in ``folder``."""
     files = [*RESULTS.glob(f"*/{RUN}"), *RESULTS.glob(f"*/*/{RUN}")]
     files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.parent for path in files[:MAX_RUNS]]
+    for path in files[:MAX_RUNS]:
+        if path.parent.resolve() != folder.resolve():
+            with suppress(UserError):  # a run of another version, which can't be read
+                yield from read(path.parent)[1]
 
 
-def _times(folders: list[Path]) -> pd.DataFrame:
+def _times(records: Iterable[Record]) -> pd.DataFrame:
     """Median seconds by fitter and scenario: ``trial`` (start included), ``setup`` of a cell."""
     import pandas as pd
 
-    rows = []
-    for folder in folders:
-        try:
-            records: list[Record] = read(folder)[1] if (folder / RUN).is_file() else []
-        except UserError:  # a run of another version, which can't be read
-            continue
-        rows += [
-            (r["fitter"], r["scenario"], r["seconds"] + r.get("start_seconds", 0.0),
-             r.get("setup_seconds", 0.0))
-            for r in records
-            if "seconds" in r
-        ]  # fmt: skip
+    rows = [
+        (r["fitter"], r["scenario"], r["seconds"] + r.get("start_seconds", 0.0),
+         r.get("setup_seconds", 0.0))
+        for r in records
+        if "seconds" in r
+    ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["fitter", "scenario", "trial", "setup"])
     return table.groupby(["fitter", "scenario"]).median()
 
 
-def _cell_seconds(
-    plan: Plan, scenario: str, fitter: str, trials: int, times: pd.DataFrame
-) -> float:
-    """Seconds of a cell's setup and trials: of this scenario, or else a median over scenarios."""
+def _cell_seconds(cell: Cell, trials: int, times: pd.DataFrame) -> float:
+    """Seconds of a cell's setup and trials: of its scenario, or else a median over scenarios."""
     if trials == 0:
         return 0.0
-    if fitter not in times.index.get_level_values("fitter"):
+    if cell.fitter not in times.index.get_level_values("fitter"):
         return float("nan")
-    known = times.loc[fitter]
-    row = known.loc[scenario] if scenario in known.index else known.median()
+    known, name = times.loc[cell.fitter], cell.scenario.name
+    row = known.loc[name] if name in known.index else known.median()
     return float(row["setup"] + trials * row["trial"])

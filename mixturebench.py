@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.runner.estimate import Estimate
     from benchmarks.runner.progress import Progress
     from benchmarks.scoring.score import Score
-    from fitters.base import Fitter
+    from fitters.base import Fit, Fitter
     from scenarios.mixture import Mixture
 
 _HOMES = {
@@ -112,14 +112,20 @@ def run(
 
 
 def estimate(
-    *, out: str | Path | None = None, workers: int | None = None, **choices: Any
+    scenarios: Iterable[str] = (),
+    fitters: Iterable[str | Fitter] = (),
+    *,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    **choices: Any,
 ) -> Estimate:
     """The trials that ``run`` would run with these choices, and about how long they take."""
     from benchmarks.runner.choices import Choices
     from benchmarks.runner.estimate import estimate as estimated
     from benchmarks.runner.execution import planned
 
-    plan, folder = planned(Choices.of(choices), None if out is None else Path(out))
+    chosen = Choices.of({"scenarios": scenarios, "fitters": fitters, **choices})
+    plan, folder = planned(chosen, None if out is None else Path(out))
     return estimated(plan, folder, workers)
 
 
@@ -147,9 +153,9 @@ def reference(
 
 
 def score(
-    mixture: Mixture | ScipyMixture, x: ArrayLike, reference: Reference | None = None
+    mixture: Mixture | ScipyMixture | Fit | Answer, x: ArrayLike, reference: Reference | None = None
 ) -> Score:
-    """Score one mixture as a fit of observations ``x`` (n,), against their reference."""
+    """Score a mixture, a fit's or an answer's, as a fit of observations ``x`` (n,)."""
     from benchmarks.scoring.mixture_score import score_mixture
 
     return score_mixture(mixture, x, reference)

@@ -102,7 +102,7 @@ def _started_bar(progress: Progress) -> RichProgress:
 
 def show_estimate(estimated: Estimate) -> None:
     """Print the trials of a plan, and about how long those not on record take."""
-    from benchmarks.report.columns import duration
+    from benchmarks.runner.progress import duration
 
     columns = (
         Column("fitter", "fitter", left=True, fold=True),
@@ -111,14 +111,8 @@ def show_estimate(estimated: Estimate) -> None:
         Column("done", "done"),
         Column("seconds", "time", lambda row: duration(row["seconds"])),
     )
-    frame = estimated.fitters
-    print(Table.of("", columns, frame).text(text_width()))
-    left = int(frame["trials"].sum() - frame["done"].sum())
-    time = f"about {duration(estimated.seconds)} with workers: {estimated.workers}"
-    print(f"{left} trials to run into {estimated.folder}: {time}")
-    if estimated.unknown:
-        print(f"Not counted, for want of an earlier run: {', '.join(estimated.unknown)}")
-    print("Not counted either: references and scores, seconds for each new data set")
+    print(Table.of("", columns, estimated.fitters).text(text_width()))
+    print(estimated)
 
 
 def show_status(run: Run) -> None:
@@ -126,13 +120,12 @@ def show_status(run: Run) -> None:
     from benchmarks.runner.session import resume_command
 
     status, folder = run.status, run.folder
-    done = f"{status.trials_done} of {status.trials} trials"
-    print(f"{folder}: {status.state}, {done}, begun {status.begun}")
+    print(f"{folder}: {status.headline}")
     print(Table.of("", STATUS_COLUMNS, status.fitters).text(text_width()))
-    for count, fitter, scenario, outcome, message in status.reasons[:20].itertuples(index=False):
-        print(f"{count} × {fitter} on {scenario}: {outcome}: {message}")
-    if len(status.reasons) > 20:
-        print(f"and {len(status.reasons) - 20} other reasons: see the messages in trials.jsonl")
+    for cause in status.causes[:20]:
+        print(cause)
+    if len(status.causes) > 20:
+        print(f"and {len(status.causes) - 20} other causes: see the messages in trials.jsonl")
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in status.times.items())
     if status.seconds:
         share = status.times["fits"] / (status.seconds * status.workers)
@@ -152,8 +145,10 @@ def show_comparison(run: Run, wide: bool) -> None:
     columns, over_all = (COMPARISON, OVERALL) if wide else (NARROW, NARROW)
     room = max(text_width(), 200) if wide else text_width()
     print(fill(run.page.verdict[0].replace("`", ""), text_width()))
+    models = {section.name: section.model for section in run.page.sections}
     for scenario, rows in run.summary().groupby("scenario", sort=False):
-        print("\n" + Table.of(str(scenario), columns, rows).text(room))
+        label = f"{scenario}: {models[str(scenario)]}"
+        print("\n" + Table.of(label, columns, rows).text(room))
     if run.trials["scenario"].nunique() > 1:
         overall = run.summary(("fitter", "start"))
         print("\n" + Table.of("all scenarios together", over_all, overall).text(room))
@@ -209,7 +204,7 @@ def show_list(frame: pd.DataFrame) -> None:
 def show_settings(frame: pd.DataFrame) -> None:
     """Print a fitter's settings; their meanings take several lines."""
     columns = [Column(str(name), str(name), left=True, fold=True) for name in frame]
-    print(Table.of("", columns, frame.replace("`|\\*", "", regex=True)).text(text_width()))
+    print(Table.of("", columns, frame.replace(r"\*", "", regex=True)).text(text_width()))
 
 
 def write_figures(folder: Path, figures: dict[str, str]) -> None:

@@ -36,6 +36,10 @@ class OwnFitter:
     """SHA-256 of its class's source, with the functions and classes of its module that it uses."""
     pickle: str
     """The object, pickled by value, in base64."""
+    file: str = ""
+    """The file that defines the class; empty in a notebook."""
+    file_digest: str = ""
+    """SHA-256 of that file."""
 
     @classmethod
     def of(cls, fitter: Fitter) -> OwnFitter:
@@ -55,12 +59,31 @@ class OwnFitter:
                     f"pickled: {error}; open files, connections and the like in its prepare()"
                 ) from error
         source = "\n".join(_sources(type(fitter), set())).encode()
-        return cls(hashlib.sha256(source).hexdigest(), base64.b64encode(content).decode())
+        pickled, file = base64.b64encode(content).decode(), _file_of(type(fitter))
+        return cls(hashlib.sha256(source).hexdigest(), pickled, file, _file_digest(file))
+
+    @property
+    def file_changed(self) -> bool:
+        """Whether the file that defines the class is there and has another content."""
+        return _file_digest(self.file) not in ("", self.file_digest)
 
     def load(self) -> Fitter:
         """Return the object; raises what its class's imports raise."""
         fitter: Fitter = pickle.loads(base64.b64decode(self.pickle))
         return fitter
+
+
+def _file_of(cls: type) -> str:
+    try:
+        return str(Path(inspect.getfile(cls)).resolve())
+    except (OSError, TypeError):
+        return ""  # a notebook's class
+
+
+def _file_digest(file: str) -> str:
+    """SHA-256 of a file; empty if there is none."""
+    path = Path(file)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def class_in_file(file: str, name: str | None) -> type[Fitter]:

@@ -21,13 +21,22 @@ def fitters() -> dict[str, type[Fitter]]:
     return discover("fitters", Fitter, "mixturebench.fitters")
 
 
+def class_of(spec: str) -> type[Fitter]:
+    """The fitter class that a spec names, whatever its settings; ``UserError`` if there is none."""
+    return _split(spec)[0]
+
+
+def _split(spec: str) -> tuple[type[Fitter], str]:
+    """The class that a spec names, and the text of its settings."""
+    if own := FILE.fullmatch(spec):
+        return class_in_file(own["file"], own["name"]), own["settings"] or ""
+    name, _, rest = spec.partition(":")
+    return fitters()[choose("fitter", name, fitters())], rest
+
+
 def parse(spec: str) -> Fitter:
     """Build the fitter that ``spec`` names; raises ``UserError`` for the part that is wrong."""
-    if own := FILE.fullmatch(spec):
-        cls, rest = class_in_file(own["file"], own["name"]), own["settings"] or ""
-    else:
-        name, _, rest = spec.partition(":")
-        cls = fitters()[choose("fitter", name, fitters())]
+    cls, rest = _split(spec)
     given: dict[str, Any] = {}
     for item in rest.split(",") if rest else []:
         key, equals, value = (part.strip() for part in item.partition("="))
@@ -41,10 +50,7 @@ def parse(spec: str) -> Fitter:
         if not cls.presets:
             raise UserError(f"in {spec!r}: {cls.name} has no presets")
         given = {**cls.presets[choose(f"{cls.name} preset", preset, cls.presets)], **given}
-    try:
-        return cls(**given)
-    except UserError as error:
-        raise UserError(f"in {spec!r}: {error}") from error
+    return cls(**given)
 
 
 def fitter_of(fitter: str | Fitter) -> Fitter:

@@ -88,7 +88,8 @@ class _Column:
         where = f"column {self.name!r} of {self.source}" if self.name else self.source
         raise UserError(
             f"{where} is not all numbers: of {x.size:,} values {places.size:,} can't be fitted, "
-            f"{reasons} ({', '.join(examples)}); correct them, or drop them (fit --drop-missing)"
+            f"{reasons} ({', '.join(examples)}); correct or remove them (`fit` does so by "
+            "--drop-missing, or drop_missing=True)"
         )
 
 
@@ -111,6 +112,10 @@ def as_data(
     """
     if isinstance(x, str | Path):
         return read(str(x), column, drop_missing)
+    if getattr(x, "ndim", 1) == 2 and hasattr(x, "iloc"):
+        return _frame_column(x, "the data", column).data(drop_missing)
+    if column is not None:
+        raise UserError(f"the data are an array, which has no column {column!r}: leave it out")
     try:
         values = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -261,6 +266,10 @@ def _frame_column(
     name = _pick(source, columns, numeric, column)
     index = columns.index(name)
     x = values[index].to_numpy(dtype=np.float64, na_value=np.nan)
+    if numeric and len(x) and np.isnan(x).all():
+        raise UserError(
+            f"column {name!r} of {source} holds no numbers; those that do: {', '.join(numeric)}"
+        )
     cells = frame.iloc[:, index].reset_index(drop=True).astype(str).str.strip()
     return _Column(source, name if titled else "", x, cells, line)
 

@@ -77,10 +77,7 @@ class Mixture(_Coordinates):
         for name, value in (("family", family), ("weights", weights), ("parameters", parameters)):
             object.__setattr__(self, name, value)
         if by_name and not self.valid():
-            raise UserError(
-                f"{self} is no mixture: weights are not negative and sum to 1, and parameters are "
-                "finite numbers, positive but for locations"
-            )
+            raise UserError(f"{self} is no mixture: {self._fault()}")
 
     def __repr__(self) -> str:
         return mixture_text(self.family, self.weights, self.parameters)
@@ -99,6 +96,20 @@ class Mixture(_Coordinates):
             and abs(self.weights.sum() - 1.0) < 1e-6
             and self.family.valid(self.parameters)
         )
+
+    def _fault(self) -> str:
+        """What makes the mixture invalid, with the value."""
+        if not (np.isfinite(self.weights).all() and (self.weights >= 0.0).all()):
+            return f"its weights are {self.weights.tolist()}; give numbers that are not negative"
+        if abs(self.weights.sum() - 1.0) >= 1e-6:
+            return f"its weights sum to {self.weights.sum():.12g}; they must sum to 1"
+        named = zip(self.family.parameters, self.parameters.T, strict=True)
+        for parameter, column in named:
+            if not np.isfinite(column).all():
+                return f"its {parameter.name} is {column.tolist()}; give finite numbers"
+            if parameter.kind != "location" and (column <= 0.0).any():
+                return f"its {parameter.name} is {column.tolist()}; give positive numbers"
+        return f"its parameters {self.parameters.tolist()} are outside the family's domain"
 
     def log_joint(self, x: Array) -> Array:
         """log wₖ + log f(x | θₖ), shape (K, n)."""
@@ -123,17 +134,19 @@ class Mixture(_Coordinates):
         """The density at numbers of any shape."""
         return np.exp(self.logpdf(x))
 
-    def responsibilities(self, x: Array) -> Array:
-        """P(component k | x), shape (K, n)."""
-        joint = self.log_joint(x)
+    def responsibilities(self, x: ArrayLike) -> Array:
+        """P(component k | x) at numbers (n,), shape (K, n)."""
+        joint = self.log_joint(np.asarray(x, dtype=np.float64))
         return np.exp(joint - np.logaddexp.reduce(joint, axis=0))
 
-    def cdf(self, x: Array) -> Array:
-        """P(X ≤ x), shape (n,)."""
-        return np.asarray(self.weights @ self.family.cdf(x, self.parameters))
+    def cdf(self, x: ArrayLike) -> Array:
+        """P(X ≤ x) at numbers (n,), shape (n,)."""
+        values = np.asarray(x, dtype=np.float64)
+        return np.asarray(self.weights @ self.family.cdf(values, self.parameters))
 
-    def sample(self, generator: np.random.Generator, size: int) -> Array:
+    def sample(self, size: int, seed: int | np.random.Generator = 0) -> Array:
         """``size`` independent draws: a label each, then a value from its component."""
+        generator = np.random.default_rng(seed)
         labels = generator.choice(self.components, size=size, p=self.weights / self.weights.sum())
         x = np.empty(size)
         for k in range(self.components):
@@ -155,9 +168,12 @@ def _rows(family: Family, components: int, named: Mapping[str, ArrayLike]) -> Ar
     """The parameters (K, d) from one sequence of K values for each name."""
     names = family.parameter_names()
     if set(named) != set(names):
+        missing, unknown = set(names) - set(named), sorted(set(named) - set(names))
+        wrong = [f"{name} is missing" for name in names if name in missing]
+        wrong += [f"{name} is none of them" for name in unknown]
         raise UserError(
-            f"{family.name} components have the parameters {', '.join(names)}, not "
-            f"{', '.join(named) or 'none'}: give each by its name, with a value a component"
+            f"{family.name} components have the parameters {', '.join(names)}, and "
+            f"{', '.join(wrong)}: give each by its name, with a value a component"
         )
     columns = [np.atleast_1d(np.asarray(named[name], dtype=np.float64)) for name in names]
     for name, column in zip(names, columns, strict=True):

@@ -39,7 +39,7 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
         return name
     matches = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {matches[0]!r}? " if matches else ""
-    raise UserError(f"there is no {kind} {name!r}: {hint}known are {', '.join(names)}")
+    raise UserError(f"there is no {kind} {name!r}: {hint}known: {', '.join(names)}")
 
 
 def _defined_in(package: str, base: type[T]) -> Iterator[type[T]]:

@@ -105,7 +105,7 @@ class Scenario:
             return self._real_data(replicate)
         generator = np.random.default_rng(first if replicate == 0 and first is not None else seed)
         if self.specification.draw == "labels":
-            return truth.sample(generator, n)
+            return truth.sample(n, generator)
         labels = generator.binomial(1, truth.weights[0], size=n)
         draws = [truth.family.draw(generator, row, n) for row in truth.parameters]
         return np.where(labels == 1, draws[0], draws[1])

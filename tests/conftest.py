@@ -74,7 +74,7 @@ def moved(mixture: ScipyMixture, index: int, by: float) -> ScipyMixture:
 
 
 def sample(name: str, size: int = 400, seed: int = 0) -> Sample:
-    return Sample.of(mixture(name).sample(np.random.default_rng(seed), size), family(name))
+    return Sample.of(mixture(name).sample(size, seed), family(name))
 
 
 # pytest-xdist gives a file to one process. These files take longest, so they begin first.

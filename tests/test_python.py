@@ -313,10 +313,13 @@ def test_mixtures_take_names() -> None:
 @pytest.mark.parametrize(
     ("weights", "parameters", "words"),
     [
-        ([0.5, 0.5], {"mu": [0, 1], "sgma": [1, 1]}, "parameters mu, sigma, not mu, sgma"),
+        ([0.5, 0.5], {"mu": [0, 1], "sgma": [1, 1]}, "sigma is missing, sgma is none of them"),
+        ([0.5, 0.5], {"mu": [0, 1]}, "sigma is missing: give"),
         ([0.5, 0.5], {"mu": [0, 1, 2], "sigma": [1, 1]}, "mu has the shape"),
-        ([0.5, 0.6], {"mu": [0, 1], "sigma": [1, 1]}, "is no mixture: weights"),
-        ([0.5, 0.5], {"mu": [0, 1], "sigma": [1, -1]}, "is no mixture: weights"),
+        ([0.5, 0.6], {"mu": [0, 1], "sigma": [1, 1]}, "its weights sum to 1.1; they must"),
+        ([1.5, -0.5], {"mu": [0, 1], "sigma": [1, 1]}, "its weights are [1.5, -0.5]; give"),
+        ([0.5, 0.5], {"mu": [0, 1], "sigma": [1, -1]}, "its sigma is [1.0, -1.0]; give positive"),
+        ([0.5, 0.5], {"mu": [0, np.inf], "sigma": [1, 1]}, "its mu is [0.0, inf]; give finite"),
     ],
 )
 def test_wrong_mixtures_are_refused(weights: list, parameters: dict, words: str) -> None:
@@ -336,6 +339,10 @@ def test_one_mixture_is_scored_as_a_run_scores_it() -> None:
     gap = reference.log_likelihood - np.log(density).sum()
     assert score.excess == pytest.approx(2.0 * gap / 5, abs=1e-6)
     assert score.status == "unfinished"
+    fitted = mb.EM().fit(x, family="normal", components=2, start=poor)
+    assert mb.score(fitted, x, reference) == mb.score(fitted.mixture, x, reference)
+    with pytest.raises(mb.UserError, match="'gamma' is no mixture"):
+        mb.score("gamma", x, reference)  # type: ignore[arg-type]
     with pytest.raises(mb.UserError, match="the reference is of 2 normal"):
         mb.score(mb.Mixture("normal", [1.0], mu=[0], sigma=[1]), x, reference)
 
@@ -351,6 +358,22 @@ def test_an_optimum_has_the_densities_of_a_mixture() -> None:
         expected = np.tensordot(mixture.weights, density, axes=1)
         assert_allclose(mixture.pdf(points), expected)
         assert mixture.logpdf(points)[0, 0] == -np.inf
+        numbers = [0.5, 3.0, 40.0]
+        joint = mixture.weights[:, None] * stats.gamma.pdf(
+            numbers, shape[:, 0], scale=1 / rate[:, 0]
+        )
+        assert_allclose(mixture.responsibilities(numbers), joint / joint.sum(axis=0))
+        below = stats.gamma.cdf(numbers, shape[:, 0], scale=1 / rate[:, 0])
+        assert_allclose(mixture.cdf(numbers), mixture.weights @ below)
+
+
+def test_a_mixture_is_sampled_by_a_seed() -> None:
+    mixture = mb.Mixture("normal", weights=[0.25, 0.75], mu=[-1, 2], sigma=[0.1, 0.5])
+    x = mixture.sample(4000, seed=1)
+    assert x.shape == (4000,)
+    assert x.tolist() == mixture.sample(4000, seed=1).tolist()
+    assert x.tolist() != mixture.sample(4000, seed=2).tolist()
+    assert stats.kstest(x, mixture.cdf).pvalue > 1e-3
 
 
 def test_groups_are_the_posterior_probabilities() -> None:
@@ -399,7 +422,8 @@ def test_a_dry_run_writes_nothing_and_estimates_from_earlier_runs(tmp_path: Path
     unknown = mixturebench("run", *plan, "--dry-run", folder=tmp_path)
     assert unknown.returncode == 0, unknown.stderr
     assert "4 trials to run" in unknown.stdout
-    assert "for want of an earlier run: em" in unknown.stdout
+    assert "a time that no earlier run shows" in unknown.stdout
+    assert "Not counted" not in unknown.stdout
     assert list(tmp_path.iterdir()) == []
     earlier = tmp_path / "results" / "runs" / "one"
     mb.run(["small"], ["em"], restarts=2, out=earlier, workers=1)
@@ -413,6 +437,12 @@ def test_a_dry_run_writes_nothing_and_estimates_from_earlier_runs(tmp_path: Path
     assert estimate.seconds == pytest.approx(setup + 4 * each)
     assert grown.seconds == pytest.approx(setup + 2 * each)
     assert estimate.unknown == []
+    assert repr(estimate).startswith(f"4 trials to run into {estimate.folder}: about ")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        both = mb.estimate(["small"], ["em", "newton"], restarts=4, workers=1)
+    assert both.unknown == ["newton"]
+    assert "for want of an earlier run: newton" in repr(both)
     assert "for want" not in mixturebench("run", *plan, "--dry-run", folder=tmp_path).stdout
 
 
@@ -493,3 +523,74 @@ def test_json_of_an_answer_is_strict() -> None:
     content = json.loads(mb.fit(np.arange(1.0, 30.0), family="normal", components=1).json())
     assert content["family"] == "normal"
     assert content["data"]["source"] == "the data"
+
+
+def test_a_data_frame_has_columns() -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": generator.normal(size=50), "b": generator.normal(9.0, size=50)})
+    frame["kind"] = "x"
+    answer = mb.fit(frame, family="normal", components=1, column="b")
+    assert answer.mixture.parameters[0, 0] == pytest.approx(frame["b"].mean())
+    with pytest.raises(mb.UserError, match="say which to read with --column"):
+        mb.fit(frame, family="normal", components=1)
+    with pytest.raises(mb.UserError, match="'kind' of the data holds no numbers"):
+        mb.fit(frame, family="normal", components=1, column="kind")
+    with pytest.raises(mb.UserError, match="array, which has no column 'b'"):
+        mb.fit(frame["a"].to_numpy(), family="normal", components=1, column="b")
+
+
+def test_a_run_on_an_array_can_be_moved(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(100, 2)).ravel()
+    run = mb.run(data=x, family="normal", fitters=["em"], restarts=1, out=tmp_path / "a", workers=1)
+    (tmp_path / "a").rename(tmp_path / "b")
+    moved = mb.load(tmp_path / "b")
+    assert moved.trials["status"].tolist() == ["converged"]
+    assert not run.folder.exists()
+
+
+def test_reports_are_written(tmp_path: Path) -> None:
+    run = mb.run(["small"], ["em"], restarts=1, out=tmp_path / "run", workers=1)
+    assert run.write_report() == tmp_path / "run" / "report.html"
+    assert run.write_report("md", tmp_path / "table.md").read_text("utf-8") == run.report("md")
+    with pytest.raises(mb.UserError, match="has no file of its own"):
+        run.write_report("md")
+    assert repr(run.status).startswith("finished, 1 of 1 trials, begun")
+
+
+def test_a_run_says_that_the_file_of_a_fitter_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(MINE, "utf-8")
+    plan = ("--scenario", "small", "--restarts", "1", "--out", "run", "--no-report")
+    first = mixturebench("run", *plan, "--fitter", "./mine.py", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    again = mixturebench("run", "--out", "run", "--no-report", folder=tmp_path)
+    assert "has changed" not in again.stderr
+    file.write_text(MINE + "\n# another\n", "utf-8")
+    grown = mixturebench("run", "--out", "run", "--restarts", "2", "--no-report", folder=tmp_path)
+    assert grown.returncode == 0, grown.stderr
+    assert "mine.py has changed since this run began" in grown.stderr
+
+
+def test_a_run_without_a_fit_names_its_first_failure(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        MINE.replace(
+            "mixture, before = start.mixture, dict(sample.passes)",
+            "raise ValueError('out of order')",
+        ),
+        "utf-8",
+    )
+    done = mixturebench(
+        "run", "--scenario", "small", "--fitter", "./bad.py", "--restarts", "1", "--out", "run",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert "All failed, the first as error: ValueError: out of order" in " ".join(
+        done.stdout.split()
+    )
+    assert "their causes: mixturebench status run" in " ".join(done.stdout.split())
+
+
+def test_settings_of_a_file_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE, "utf-8")
+    done = mixturebench("list", "fitters", "./mine.py", folder=tmp_path)
+    assert done.stdout.split("\n")[1].split()[:3] == ["step", "1.0", "Share"]
+    assert mb.settings("em")["default"].tolist()[0] == "0.0001"

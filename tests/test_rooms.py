@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "cli": {"scenarios", "files", "reference", "runner", "report", "compare", "mixturebench"},
 }  # fmt: skip
 MODULES = {"under_test": "suites", "memory": "suites", "quality": "suites", "speed": "suites"}
-MODULES |= dict.fromkeys(("cli", "cli_options", "console", "__main__", "__init__"), "cli")
+MODULES |= dict.fromkeys(("console", "__main__", "__init__"), "cli")
 
 
 TOPS = ("mixturebench.py", "scenarios", "fitters", "benchmarks")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.compare.verdict import Comparison, compare_runs
-from benchmarks.files import replace_file
+from benchmarks.files import replace_file, write_text
 from benchmarks.report.formats.base import format_called
 from benchmarks.report.page import Page
 from benchmarks.report.template import framed
@@ -83,6 +83,13 @@ class Run:
         """Where the report is written if no file is named; None for a form that is printed."""
         chosen = format_called(form)
         return None if chosen.printed else self.folder / f"report.{chosen.extension}"
+
+    def write_report(self, form: str = "html", out: str | Path | None = None) -> Path:
+        """Write the report, by default to ``report.html`` in the folder; returns its file."""
+        path = self.report_file(form) if out is None else Path(out)
+        if path is None:
+            raise UserError(f"a report as {form} has no file of its own: name one")
+        return write_text(path, self.report(form), "--out")
 
     def compare(self, base: str | Path, alpha: float | None = None) -> Comparison:
         """Whether this run is worse than the one in ``base``."""

@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.fit import code
 from benchmarks.fit.answer import Answer
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.columns import duration
 from benchmarks.report.estimates import usual_names
 from benchmarks.report.tables import Column, Drawn, Row, Table
 from benchmarks.report.template import render
+from benchmarks.runner.progress import duration
 
 NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five")
 

@@ -103,6 +103,17 @@ class ScipyMixture:
         """The density at numbers of any shape."""
         return np.exp(self.logpdf(x))
 
+    def cdf(self, x: ArrayLike) -> Array:
+        """P(X ≤ x) at numbers (n,), shape (n,)."""
+        return np.asarray(self.weights @ self._distribution.cdf(np.asarray(x, dtype=float)))
+
+    def responsibilities(self, x: ArrayLike) -> Array:
+        """P(component k | x) at numbers (n,) inside the support, shape (K, n)."""
+        values = np.asarray(x, dtype=float)
+        with np.errstate(divide="ignore"):
+            joint = self.component_log_densities(values) + np.log(self.weights)[:, None]
+        return np.exp(joint - np.logaddexp.reduce(joint, axis=0))
+
     def quantiles(self, q: ArrayLike) -> Array:
         """Each component's quantiles at probabilities ``q`` (m,), shape (K, m)."""
         return np.asarray(self._distribution.ppf(np.asarray(q)))

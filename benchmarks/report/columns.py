@@ -6,20 +6,8 @@ Markdown, page and glossary then show it.
 
 from __future__ import annotations
 
-import math
-
 from benchmarks.report.tables import Column, Row
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in the unit that needs the fewest digits."""
-    if not math.isfinite(seconds):
-        return "–"
-    if seconds < 1e-3:
-        return f"{seconds * 1e6:.0f} µs"
-    if seconds < 1.0:
-        return f"{seconds * 1e3:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+from benchmarks.runner.progress import duration
 
 
 def _ert(row: Row) -> str:
@@ -43,8 +31,9 @@ COMPARISON = (
            "Restarts that reached the optimum (excess ≤ 0.01), of all that were planned. Restarts "
            "that failed, crashed or timed out count among all."),
     Column("rate", "rate [95 %]", "{rate:.0%} [{rate_low:.0%}–{rate_high:.0%}]".format_map,
-           "The share that converged. The interval is Wilson's within one data set, and a "
-           "bootstrap by data set over several."),
+           "The share that converged. The interval is Korn and Graubard's by data set, "
+           "with scenarios as strata, and Wilson's where a scenario has one data set: it then "
+           "holds for these data alone."),
     Column("found", "found", "{found}/{restarts}".format_map,
            "Restarts within the statistical noise of the optimum (excess ≤ 1), those that "
            "converged included. More data of the same kind would not tell them from it."),
@@ -89,6 +78,7 @@ NARROW = (
     Column("converged", "converged [95 %]",
            lambda row: f"{row['converged']}/{row['restarts']} "
            f"[{100 * row['rate_low']:.0f}–{100 * row['rate_high']:.0f} %]"),
+    Column("found", "found", "{found}/{restarts}".format_map),
     Column("seconds", "time", lambda row: duration(row["seconds"])),
     Column("others", "not found", left=True, fold=True),
 )  # fmt: skip

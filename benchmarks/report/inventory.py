@@ -13,7 +13,6 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from scenarios.errors import UserError
-from scenarios.registry import choose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,10 +46,10 @@ def fitters() -> pd.DataFrame:
 
 
 def settings(fitter: str) -> pd.DataFrame:
-    """The settings of the fitter with this name; ``UserError`` if there is none."""
-    from fitters.spec import fitters as known
+    """The settings of a fitter, by its name or its file; ``UserError`` if there is none."""
+    from fitters.spec import class_of
 
-    return settings_of(known()[choose("fitter", fitter, known())])
+    return settings_of(class_of(fitter)).replace("`", "", regex=True)
 
 
 def settings_of(cls: type[Fitter]) -> pd.DataFrame:

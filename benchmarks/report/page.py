@@ -10,6 +10,7 @@ from benchmarks.report.overall import OverallTable, overall_tables
 from benchmarks.report.section import Section
 from benchmarks.report.summary_text import verdict
 from benchmarks.report.tables import Column, Drawn, Table
+from benchmarks.runner.status import SCORED
 from benchmarks.scoring.score import ScoredRun
 from benchmarks.scoring.summary import KEYS, summarise
 
@@ -24,6 +25,10 @@ class Page:
         self.sections = [Section(scored, name) for name in self.trials["scenario"].unique()]
         overall = summarise(self.trials, KEYS[1:])
         self.verdict = verdict(overall, len(self.sections))
+        """The conclusion, in one sentence or a few."""
+        if not self.trials["status"].isin(SCORED).any():
+            first = self.trials.iloc[0]
+            self.verdict[0] += f" All failed, the first as {first['status']}: {first['message']}"
         self.ranking = Table.of("Ranking over all scenarios", OVERALL, overall)
 
     def comparison(self, scenario: str) -> Table:

@@ -25,6 +25,12 @@ class Section:
         self.trials = trials[(trials["scenario"] == name) & (trials["replicate"] == 0)]
         self.traces = {k: points for k, points in scored.traces.items() if k[:2] == key}
 
+    @property
+    def model(self) -> str:
+        """The number of components, their family, and n."""
+        scenario, n = self.data_set.scenario, self.data_set.sample.size
+        return f"{scenario.components} {scenario.family.name} components, n = {n:,}"
+
     @cached_property
     def figures(self) -> list[Drawn]:
         """The scenario's figures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report.columns import duration
+from benchmarks.runner.progress import duration
 
 if TYPE_CHECKING:
     import pandas as pd

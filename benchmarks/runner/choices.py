@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks.files import replace_file
+from benchmarks.runner.journal import DATA_FILE
 from benchmarks.runner.plan import Limits, Plan
-from benchmarks.runner.session import DATA_FILE
 from fitters.base import Fitter
 from fitters.own import OwnFitter
 from fitters.spec import fitter_of, is_own, spec_of
@@ -207,6 +207,12 @@ class Choices:
             data_sets=data_sets,
             own_fitters=own_fitters,
         )
+
+    def unseen_changes(self, stored: Plan) -> list[str]:
+        """The files of own fitters that have changed since the run began and are not named now."""
+        named = _named(self.fitters)
+        others = [own for spec, own in stored.own_fitters.items() if spec not in named]
+        return [own.file for own in others if own.file_changed]
 
     def _check_fixed(self, stored: Plan) -> None:
         """Raise ``UserError`` for a choice that is the same for all trials of a run."""

@@ -94,7 +94,7 @@ def _batch(prepared: Prepared, sample: Sample, alone: Fit) -> str | None:
 
 def _sample(family: Family, seed: int) -> Sample:
     truth = Mixture(family, np.array([0.5, 0.5]), np.array(family.example, dtype=np.float64))
-    return Sample.of(truth.sample(np.random.default_rng(seed), SIZE), family)
+    return Sample.of(truth.sample(SIZE, seed), family)
 
 
 def _start(sample: Sample, seed: int) -> Start:

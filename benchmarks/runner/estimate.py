@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.runner.execution import available_cores
 from benchmarks.runner.journal import RUN, read
 from benchmarks.runner.plan import Cell, Plan, Record, key_of
+from benchmarks.runner.progress import duration
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,14 +32,33 @@ class Estimate:
     """A row for each fitter: restarts, trials, done, and seconds, NaN where unknown."""
 
     @property
+    def left(self) -> int:
+        """Trials that are not on record."""
+        return int(self.fitters["trials"].sum() - self.fitters["done"].sum())
+
+    @property
     def seconds(self) -> float:
-        """Wall time of what is left by the known fitters, without references and scores."""
-        return float(self.fitters["seconds"].sum()) / self.workers
+        """Wall time of what is left by the known fitters, without references and scores.
+
+        NaN where the time of no fitter is known.
+        """
+        return float(self.fitters["seconds"].sum(min_count=1)) / self.workers
 
     @property
     def unknown(self) -> list[str]:
         """The fitters that no earlier run has times of."""
         return self.fitters.loc[self.fitters["seconds"].isna(), "fitter"].tolist()
+
+    def __repr__(self) -> str:
+        """Trials, folder and time, and what the time leaves out."""
+        known = self.seconds == self.seconds
+        time = f"about {duration(self.seconds)}" if known else "a time that no earlier run shows"
+        lines = [f"{self.left} trials to run into {self.folder}: {time}, workers: {self.workers}"]
+        if known and self.unknown:
+            lines.append(f"Not counted, for want of an earlier run: {', '.join(self.unknown)}")
+        if known:
+            lines.append("Not counted: references and scores, seconds for each new data set")
+        return "\n".join(lines)
 
 
 def estimate(plan: Plan, folder: Path, workers: int | None) -> Estimate:

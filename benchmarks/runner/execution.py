@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.runner.choices import Choices
 from benchmarks.runner.journal import RUN, read_run
 from benchmarks.runner.plan import Plan
-from benchmarks.runner.progress import Progress, Tally
+from benchmarks.runner.progress import Progress, Tally, note
 from benchmarks.runner.session import Backend, note_session, open_session
 from scenarios.errors import UserError
 
@@ -52,6 +52,12 @@ def run_choices(
 def planned(choices: Choices, out: Path | None) -> tuple[Plan, Path]:
     """Return the plan of some choices, and its folder: ``out``, or a new one of today."""
     stored = None if out is None else stored_plan(out)
+    if stored is not None:
+        for file in choices.unseen_changes(stored):
+            note(
+                f"{file} has changed since this run began, and the run goes on with the fitter as "
+                "it was; to run the changed one, name another folder with --out"
+            )
     if out is not None:
         return choices.plan(stored, out), out
     stamp = f"{datetime.now():%Y-%m-%dT%H%M%S}"

@@ -25,6 +25,8 @@ from scenarios.errors import UserError
 RUN = "run.json"
 TRIALS = "trials.jsonl"
 TORN = "trials.torn"
+DATA_FILE = "data.npy"
+"""A run's own file of observations, where they were given as an array."""
 SYNC_SECONDS = 0.2
 """After a power cut, trials that ended at least so long before it are on the disk."""
 
@@ -149,6 +151,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"the run in {folder} can't be read: {error}") from error
     _check_fields(run, RUN_FIELDS, folder / RUN)
+    for entry in run["plan"].get("scenarios", []):
+        # Data that were given as an array lie in the run's folder, which may have been moved.
+        if entry["content"].get("data", {}).get("file") == DATA_FILE:
+            entry["folder"] = str(folder.resolve())
     versions = {"mixturebench": "unknown", **run.get("versions", {})}
     machine = {"system": "unknown", "cores": "unknown", **run.get("machine", {})}
     return {"begun": "unknown", **run, "versions": versions, "machine": machine}

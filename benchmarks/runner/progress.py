@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -56,10 +57,26 @@ def count_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in Counter(counts).most_common())
 
 
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that needs the fewest digits."""
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1.0:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
 def say(message: str) -> None:
     """Replace the line of progress in a terminal or a notebook; an empty message clears it."""
     if sys.stderr.isatty() or _in_notebook():
         print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
+
+
+def note(message: str) -> None:
+    """Print a line that a user should read, on standard error."""
+    print(f"Note: {message}", file=sys.stderr)
 
 
 def _in_notebook() -> bool:

@@ -36,6 +36,23 @@ class RunStatus:
     workers: int
     """The number of workers that ran at once."""
 
+    def __repr__(self) -> str:
+        """State and counts in a line, then a line for each cause of failure."""
+        return "\n".join([self.headline, *self.causes])
+
+    @property
+    def headline(self) -> str:
+        """State and counts."""
+        return f"{self.state}, {self.trials_done} of {self.trials} trials, begun {self.begun}"
+
+    @property
+    def causes(self) -> list[str]:
+        """A sentence for each row of ``reasons``."""
+        return [
+            f"{times} × {fitter} on {scenario}: {outcome}: {message}"
+            for times, fitter, scenario, outcome, message in self.reasons.itertuples(index=False)
+        ]
+
     @property
     def state(self) -> str:
         """``finished``, ``running`` or ``interrupted``."""

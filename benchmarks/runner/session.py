@@ -11,15 +11,12 @@ from typing import Any, Protocol
 from benchmarks.files import PART
 from benchmarks.runner import SCHEMA
 from benchmarks.runner.datasets import check_data
-from benchmarks.runner.journal import RUN, Journal, read_run, write_run
+from benchmarks.runner.journal import DATA_FILE, RUN, Journal, read_run, write_run
 from benchmarks.runner.plan import Cell, Key, Plan, Record, key_of
 from benchmarks.runner.provenance import provenance
 from fitters import CONTRACT
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
-
-DATA_FILE = "data.npy"
-"""A run's own file of observations, where they were given as an array."""
 
 
 class Backend(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,15 +17,26 @@ from scenarios.errors import UserError
 from scenarios.mixture import Mixture
 
 
+class Fitted(Protocol):
+    """A fit or an answer: anything that has a mixture."""
+
+    @property
+    def mixture(self) -> Mixture | ScipyMixture:
+        """The fitted mixture."""
+
+
 def score_mixture(
-    mixture: Mixture | ScipyMixture, x: ArrayLike, reference: Reference | None = None
+    fitted: Mixture | ScipyMixture | Fitted, x: ArrayLike, reference: Reference | None = None
 ) -> Score:
-    """Score a mixture as a fit of observations ``x`` (n,).
+    """Score a mixture, or that of a fit, as a fit of observations ``x`` (n,).
 
     Without a ``reference`` it is searched for, with as many components. Raises ``UserError`` for
-    a reference of another family or number of components. A mixture that is better than the
-    reference has a negative excess, and the message says so.
+    what is no mixture, and for a reference of another family or number of components. A mixture
+    that is better than the reference has a negative excess, and the message says so.
     """
+    mixture = getattr(fitted, "mixture", fitted)
+    if not isinstance(mixture, Mixture | ScipyMixture):
+        raise UserError(f"{fitted!r} is no mixture: give a Mixture, or a fit or answer with one")
     family = mixture.family if isinstance(mixture.family, str) else mixture.family.name
     components = len(mixture.weights)
     data_set = DataSet.given(x, family, components)

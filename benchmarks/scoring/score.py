@@ -18,6 +18,7 @@ from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
+from benchmarks.runner.session import resume_command
 from benchmarks.runner.status import RETURNED, Status
 from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.facts import Facts
@@ -147,13 +148,13 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
     if len(table) < plan.size():
         notes.append(
             f"{plan.size() - len(table)} of the planned trials are missing from every figure: "
-            "continue the run by `mixturebench run --out` with its folder"
+            f"to run them: {resume_command(folder)}"
         )
     failures = sum(record["outcome"] != RETURNED for record in records)
     if failures:
         notes.append(
-            f"{failures} of {len(records)} trials returned no fit: `mixturebench status` with the "
-            "run's folder shows why"
+            f"{failures} of {len(records)} trials returned no fit; their causes: mixturebench "
+            f"status {folder}"
         )
     return ScoredRun(run, data_sets, pd.DataFrame(table), traces, notes)
 

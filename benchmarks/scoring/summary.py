@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.runner.status import FOUND, SUCCESS
-from benchmarks.scoring.statistics import wilson
+from benchmarks.scoring.statistics import clustered_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,22 +78,11 @@ def summary_row(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def rate_interval(group: pd.DataFrame) -> tuple[float, float]:
-    """A 95 % interval of the convergence rate.
-
-    Wilson's for one data set. For several, whose restarts are not independent, the percentile
-    bootstrap by data set; but Wilson's where all data sets have one rate, since a bootstrap of
-    equal values has no width.
-    """
-    from scipy.stats import bootstrap
-
+    """A 95 % interval of the convergence rate: ``clustered_interval`` of data sets by scenario."""
     success = group["status"].isin(SUCCESS)
-    rates = success.groupby([group["scenario"], group["replicate"]]).mean().to_numpy()
-    if len(rates) < 2 or np.ptp(rates) == 0.0:
-        return wilson(int(success.sum()), len(group))
-    interval = bootstrap(
-        (rates,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    data_sets = success.groupby([group["scenario"], group["replicate"]]).agg(["sum", "size"])
+    scenarios = data_sets.index.get_level_values("scenario")
+    return clustered_interval(data_sets["sum"], data_sets["size"], list(scenarios))
 
 
 def setup_seconds(group: pd.DataFrame) -> pd.Series:

@@ -70,10 +70,11 @@ def write_page(folder: Path, out: Path) -> None:
 
 def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
     """The page as Markdown and its figure, named ``figure``, as SVG."""
-    from benchmarks.report.columns import comparison_columns, duration
+    from benchmarks.report.columns import comparison_columns
     from benchmarks.report.figures.traces import Traces
     from benchmarks.report.section import Section
     from benchmarks.report.tables import Table
+    from benchmarks.runner.progress import duration
 
     groups = summary(scored)
     truth = scored.data_sets["founding", 0].truth

@@ -36,7 +36,7 @@ def peer_times(size: int, repeats: int) -> pd.DataFrame:
     from scenarios.sample import Sample
 
     truth = Mixture(family("normal"), np.array([0.4, 0.6]), np.array([[-1.0, 0.8], [1.5, 0.6]]))
-    x = truth.sample(np.random.default_rng(0), size)
+    x = truth.sample(size, 0)
     sample = Sample.of(x, truth.family)
     model = Model(sample.family, 2)
     start = Start.of(policy("quantile"), sample, model, 1)

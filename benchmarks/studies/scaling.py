@@ -112,5 +112,5 @@ def _write(truth: Mixture, size: int, path: Path) -> None:
     generator = np.random.default_rng(0)
     x = np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=(size,))
     for low in range(0, size, CHUNK):
-        x[low : low + CHUNK] = truth.sample(generator, min(CHUNK, size - low))
+        x[low : low + CHUNK] = truth.sample(min(CHUNK, size - low), generator)
     x.flush()

@@ -55,7 +55,7 @@ def peers(
     The data are in memory; times include preparation, such as a sketch. Short of best: in nats of
     the total log likelihood.
     """
-    from benchmarks.report.columns import duration
+    from benchmarks.runner.progress import duration
     from benchmarks.studies.peers import peer_times
 
     formats = {"median time": duration, "short of best": "{:.2g}".format}
@@ -80,7 +80,7 @@ def scaling(
     and exact (`direct` on all the data).
     """
     from benchmarks.files import write_text
-    from benchmarks.report.columns import duration
+    from benchmarks.runner.progress import duration
     from benchmarks.studies.scaling import growth_figure, step_times
 
     times = step_times(max_size, repeats, exact_to)

@@ -115,7 +115,7 @@ def test_errors_of_one_normal_are_the_textbook_ones() -> None:
 @pytest.mark.parametrize("name", ["beta", "normal", "weibull"])
 def test_errors_are_those_of_the_usual_parameters(name: str) -> None:
     """Against the Hessian, by differences, of scipy's log likelihood in the usual parameters."""
-    x = mixture(name, 2).sample(np.random.default_rng(3), 600)
+    x = mixture(name, 2).sample(600, 3)
     estimates = fitted(x, name, 2).estimates
     point = estimates["value"].to_numpy()[1:]  # the first weight is 1 - the second
 
@@ -144,7 +144,7 @@ def test_errors_are_those_of_the_usual_parameters(name: str) -> None:
 
 
 def test_bic_and_icl_are_their_definitions() -> None:
-    x = mixture("gamma", 2).sample(np.random.default_rng(5), 500)
+    x = mixture("gamma", 2).sample(500, 5)
     answer = fitted(x, "gamma", 2)
     shapes, rates = answer.mixture.parameters.T[:, :, None]
     joint = answer.mixture.weights[:, None] * stats.gamma(shapes, scale=1.0 / rates).pdf(x)
@@ -159,14 +159,14 @@ def test_bic_and_icl_are_their_definitions() -> None:
 def test_the_code_rebuilds_the_mixture(name: str, library: str) -> None:
     exact = ScipyMixture(name, WEIGHTS, components(name))
     lines = code.lines(exact)[library]
-    x = mixture(name).sample(np.random.default_rng(0), 20)
+    x = mixture(name).sample(20, 0)
     scope: dict = {}
     exec(lines, scope)
     assert_allclose(np.asarray(scope["log_density"](x)), exact.log_density(x), rtol=1e-9)
 
 
 def test_all_file_formats_give_the_same_numbers(tmp_path: Path) -> None:
-    x = mixture("normal", 2).sample(np.random.default_rng(2), 300)
+    x = mixture("normal", 2).sample(300, 2)
     frame = pd.DataFrame({"x": x, "label": "a"})
     frame.to_csv(tmp_path / "x.csv", index=False)
     frame.to_csv(tmp_path / "x.tsv", index=False, sep="\t")
@@ -182,7 +182,7 @@ def test_all_file_formats_give_the_same_numbers(tmp_path: Path) -> None:
 
 def test_a_million_rows(tmp_path: Path) -> None:
     truth = mixture("gamma", 2)
-    x = truth.sample(np.random.default_rng(0), 1_000_000)
+    x = truth.sample(1_000_000, 0)
     pd.DataFrame({"seconds": x}).to_parquet(tmp_path / "million.parquet")
     content = fit_json("million.parquet", "--family", "gamma", "--components", "2", folder=tmp_path)
     assert content["predicted_gain"] < 1e-6  # the maximum of all the data, not of a sketch
@@ -236,7 +236,7 @@ def test_remedies_depend_on_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_few_restarts_and_failures_give_warnings() -> None:
-    answer = fitted(mixture("beta", 2).sample(np.random.default_rng(2), 200), "beta", 2)
+    answer = fitted(mixture("beta", 2).sample(200, 2), "beta", 2)
     rare = replace(answer.best, times=2)
     chosen = replace(answer.chosen, optima=[rare], failures=["em: it failed"], restarts=12)
     texts = warnings(replace(answer, chosen=chosen))
@@ -255,7 +255,7 @@ def test_few_restarts_and_failures_give_warnings() -> None:
 
 
 def test_the_page_is_complete(tmp_path: Path) -> None:
-    x = mixture("beta", 2).sample(np.random.default_rng(2), 400)
+    x = mixture("beta", 2).sample(400, 2)
     np.savetxt(tmp_path / "x y.csv", x)
     plan = ("x y.csv", "--components", "1..2", "--restarts", "4", "--out", "page.html")
     content = fit_json(*plan, folder=tmp_path)

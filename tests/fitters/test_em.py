@@ -79,7 +79,7 @@ def test_em_never_loses_likelihood_and_agrees_with_scipy(name: str, components: 
         "lognormal": [[-2.0, 0.4], [2.0, 0.4], [0.0, 0.2]],
     }
     truth = Mixture(family(name), np.full(3, 1 / 3), np.array(rows[name]))
-    data = Sample.of(truth.sample(np.random.default_rng(4), 2000), truth.family)
+    data = Sample.of(truth.sample(2000, 4), truth.family)
     model = Model(data.family, components)
     start = Start.of(policy("kmeans"), data, model, 1)
     by_scipy = parse("direct").prepare(data, model).fit(start, 0, lambda copy: None)

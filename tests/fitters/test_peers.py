@@ -26,7 +26,7 @@ def fit_once(spec: str, data: Sample) -> tuple[float, Fit]:
 
 def test_em_finds_what_scikit_learn_finds() -> None:
     truth = Mixture(family("normal"), np.array([0.4, 0.6]), np.array([[-1.0, 0.8], [1.5, 0.6]]))
-    data = Sample.of(truth.sample(np.random.default_rng(0), 20_000), truth.family)
+    data = Sample.of(truth.sample(20_000, 0), truth.family)
     theirs, sklearn = fit_once("sklearn:preset=tight,regularisation=0", data)
     ours, em = fit_once("em", data)
     assert ours == pytest.approx(theirs, abs=1e-8)

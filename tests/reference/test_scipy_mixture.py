@@ -21,7 +21,7 @@ from tests.conftest import PARAMETERS, SCIPY, WEIGHTS, differences, frozen, mixt
 def test_the_information_is_the_covariance_of_the_scores(name: str) -> None:
     """Scores by differences of scipy's densities, their covariance over 200,000 draws."""
     m = mixture(name)
-    x = m.sample(np.random.default_rng(3), 200_000)
+    x = m.sample(200_000, 3)
     plain = ScipyMixture(name, m.weights, m.parameters)
 
     def log_density(point: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def test_the_information_of_one_normal_is_in_every_textbook() -> None:
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_nll_is_the_mean_over_the_data(name: str) -> None:
     m = mixture(name)
-    x = m.sample(np.random.default_rng(0), 200)
+    x = m.sample(200, 0)
     plain = ScipyMixture(name, m.weights, m.parameters)
     density = sum(w * f.pdf(x) for w, f in zip(WEIGHTS, frozen(name), strict=True))
     assert mean_nll(plain, x) == pytest.approx(-np.log(density).mean(), rel=1e-9)
@@ -57,7 +57,7 @@ def test_many_mixtures_at_once_have_the_densities_of_each_alone(name: str) -> No
     rows = np.array(PARAMETERS[name])
     parameters = np.stack([rows, rows[::-1], rows * 1.1])
     weights = np.array([WEIGHTS, WEIGHTS, WEIGHTS[::-1]])
-    x = mixture(name).sample(np.random.default_rng(0), 7)
+    x = mixture(name).sample(7, 0)
     found = log_densities(name, weights, parameters, x)
     for w, p, row in zip(weights, parameters, found, strict=True):
         assert_allclose(row, ScipyMixture(name, w, p).log_density(x), rtol=1e-9)
@@ -93,7 +93,7 @@ def test_figures_of_each_component_are_scipys(name: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_large_sample_is_evaluated_in_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    x = mixture(name).sample(np.random.default_rng(0), 1000)
+    x = mixture(name).sample(1000, 0)
     plain = ScipyMixture(name, WEIGHTS, np.array(PARAMETERS[name]))
     whole = mean_nll(plain, x)
     monkeypatch.setattr(scipy_mixture, "CACHE_BLOCK", 100)

@@ -30,7 +30,7 @@ PAIRS = {
 def drawn(name: str, components: int, size: int, seed: int) -> Sample:
     rows = np.array(PAIRS[name][:components])
     truth = Mixture(family(name), np.full(components, 1 / components), rows)
-    return Sample.of(truth.sample(np.random.default_rng(seed), size), truth.family)
+    return Sample.of(truth.sample(size, seed), truth.family)
 
 
 @pytest.mark.parametrize("name", EXPONENTIAL)
@@ -51,7 +51,7 @@ def test_a_sketch_keeps_counts_and_sums(name: str) -> None:
 def test_chunks_change_nothing(name: str, cuts: list[int]) -> None:
     chosen = family(name)
     assert isinstance(chosen, ExponentialFamily)
-    x = mixture(name).sample(np.random.default_rng(1), 3 * BLOCK)
+    x = mixture(name).sample(3 * BLOCK, 1)
     whole = Sample.stream([x], chosen, 512)
     pieces = Sample.stream(np.split(x, sorted(cuts)), chosen, 512)
     assert_array_equal(pieces.rows, whole.rows)

@@ -140,3 +140,46 @@ def test_wilson_is_the_published_interval() -> None:
         (1, 29, 0.0061, 0.1718),
     ]:
         assert statistics.wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_an_interval_by_data_set_covers_where_a_binomial_one_does_not() -> None:
+    # Beta-binomial: rate .97, correlation .3 within a data set, ten data sets of ten restarts.
+    generator, rate, correlation = np.random.default_rng(0), 0.97, 0.3
+    scale = 1.0 / correlation - 1.0
+    rates = generator.beta(rate * scale, (1.0 - rate) * scale, size=(4000, 10))
+    hits = generator.binomial(10, rates)
+    covered = np.zeros(2)
+    for row in hits:
+        intervals = [
+            statistics.clustered_interval(row, [10] * 10, ["s"] * 10),
+            statistics.wilson(int(row.sum()), 100),
+        ]
+        covered += [low <= rate <= high for low, high in intervals]
+    # The standard error of a share of 4,000 is at most .004 here.
+    assert covered[0] / 4000 >= 0.94 - 0.008
+    assert covered[1] / 4000 < 0.85
+
+
+def test_an_interval_by_data_set_covers_over_strata() -> None:
+    # Two scenarios of unlike rates, eight data sets each: their difference is no error.
+    generator, rates = np.random.default_rng(1), np.repeat([0.2, 0.8], 8)
+    covered, widths = 0, []
+    for _ in range(2000):
+        own = generator.beta(rates * 9.0, (1.0 - rates) * 9.0)
+        hits = generator.binomial(5, own)
+        low, high = statistics.clustered_interval(hits, [5] * 16, [0] * 8 + [1] * 8)
+        covered += low <= 0.5 <= high
+        widths.append(high - low)
+    assert covered / 2000 >= 0.95 - 0.015
+    pooled = statistics.clustered_interval(np.repeat([1, 4], 8), [5] * 16, [0] * 16)
+    assert np.mean(widths) < 0.9 * (pooled[1] - pooled[0])
+
+
+def test_the_effective_size_is_korn_and_graubards() -> None:
+    # Four data sets of 25: 20, 22, 24, 14 successes. By hand: rate .8, residuals 0, .02, .04,
+    # -.06, variance 4 · .0056/3, n* = .16/.0074667 · (t₉₉/t₃)² = 21.43 · (1.9842/3.1824)² = 8.331,
+    # below 100/(1 + .1 · 24) = 29.4.
+    low, high = statistics.clustered_interval([20, 22, 24, 14], [25] * 4, "aaaa")
+    hits = 0.8 * 8.331
+    assert low == pytest.approx(stats.beta.ppf(0.025, hits, 8.331 - hits + 1.0), abs=1e-4)
+    assert high == pytest.approx(stats.beta.ppf(0.975, hits + 1.0, 8.331 - hits), abs=1e-4)

@@ -88,6 +88,12 @@ def test_two_data_sets_are_enough_for_an_interval_over_data_sets() -> None:
     rows = [trial(replicate=d, restart=r, status="converged" if d else "local")
             for d in (0, 1) for r in range(50)]  # fmt: skip
     # Of two data sets, one solved and one not: their mean may be anything from 0 to 1.
-    assert rate_interval(pd.DataFrame(rows)) == (0.0, 1.0)
+    low, high = rate_interval(pd.DataFrame(rows))
+    assert low < 0.001
+    assert high > 0.999
+    # Where both are solved, 100 trials are worth 100/(1 + .1 · 49) independent ones.
     alike = [trial(replicate=d, restart=r) for d in (0, 1) for r in range(50)]
-    assert rate_interval(pd.DataFrame(alike)) == wilson(100, 100)
+    assert rate_interval(pd.DataFrame(alike)) == pytest.approx((0.025 ** (5.9 / 100), 1.0))
+    # One data set of each of two scenarios: the interval holds for these data sets.
+    two = [trial(scenario=s, restart=r) for s in "ab" for r in range(50)]
+    assert rate_interval(pd.DataFrame(two)) == wilson(100, 100)

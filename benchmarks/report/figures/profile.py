@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.report.columns import duration
 from benchmarks.report.drawing import log_axes
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import series_of
 from benchmarks.report.tables import Column, Table
+from benchmarks.runner.progress import duration
 from benchmarks.scoring.targets import profile
 
 if TYPE_CHECKING:

@@ -1,0 +1,205 @@
+"""The commands that list what there is, run methods, and fit data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.cli.app import app
+from benchmarks.cli.options import (
+    KINDS,
+    SPEC_HELP,
+    Against,
+    Column,
+    Components,
+    Dask,
+    DataFile,
+    DataSets,
+    DryRun,
+    Family,
+    Figures,
+    Fitters,
+    Memory,
+    Profile,
+    Restarts,
+    RunOut,
+    Scenarios,
+    Seed,
+    SetupTimeout,
+    Starts,
+    Timeout,
+    Wide,
+    Workers,
+    WriteReport,
+    option,
+)
+from benchmarks.files import write_text
+from scenarios.errors import UserError
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(KINDS), help="What to list.", autocompletion=lambda: list(KINDS)
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FITTER]",
+            help="Show the settings of this fitter: a name, or ./mine.py.",
+        ),
+    ] = None,
+) -> None:
+    """List what there is to run, a line each, plug-ins included.
+
+    Try: mixturebench list fitters em
+    """
+    import mixturebench as mb
+    from benchmarks import console
+    from scenarios.registry import choose
+
+    choose("list", kind, KINDS)
+    if name is None:
+        console.show_list(getattr(mb, kind)())
+    elif kind == "fitters":
+        console.show_settings(mb.settings(name))
+    else:
+        raise UserError(f"list {kind} {name}: only fitters have settings: list fitters NAME")
+
+
+@app.command()
+def run(
+    profile: Profile = None,
+    scenario: Scenarios = None,
+    fitter: Fitters = None,
+    start: Starts = None,
+    restarts: Restarts = None,
+    data_sets: DataSets = None,
+    data: DataFile = None,
+    column: Column = None,
+    family: Family = None,
+    components: Components = None,
+    seed: Seed = None,
+    timeout: Timeout = None,
+    setup_timeout: SetupTimeout = None,
+    memory: Memory = None,
+    workers: Workers = None,
+    dask: Dask = None,
+    against: Against = None,
+    out: RunOut = None,
+    report: WriteReport = True,
+    wide: Wide = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run fitters on scenarios, measure every fit, and write a report.
+
+    Options replace the profile's own values. Every fitter meets the same data and the same
+    starts. A trial that fails, hangs, crashes or exhausts the memory is a row in the results,
+    and the run continues. `run --out DIR` resumes a run that is there; with a larger number of
+    restarts or data sets, or another fitter, start or scenario, it extends the run. `status DIR`
+    shows its progress.
+
+    Try: mixturebench run --scenario founding --fitter em --fitter direct --restarts 20
+    """
+    import mixturebench as mb
+    from benchmarks import console
+    from benchmarks.cli.results import compare
+
+    chosen: dict[str, Any] = {
+        "profile": profile, "scenarios": scenario or (), "fitters": fitter or (),
+        "starts": start or (), "restarts": restarts, "data_sets": data_sets, "data": data,
+        "column": column, "family": family, "components": components, "seed": seed,
+        "timeout": timeout, "setup_timeout": setup_timeout, "memory": memory, "out": out,
+    }  # fmt: skip
+    if dry_run:
+        console.show_estimate(mb.estimate(workers=workers, **chosen))
+        return
+    if against is not None:
+        if workers is not None or dask is not None:
+            raise UserError("--against runs one trial at a time: leave out --workers and --dask")
+        with console.Bar() as bar:
+            base, new = mb.run_against(against, progress=bar, **chosen)
+        print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
+        if report:
+            compare(base, new, wide=wide)
+        return
+    with console.Bar() as bar:
+        done = mb.run(workers=workers, dask=dask, progress=bar, **chosen)
+    if not report:
+        print(f"Run: {done.folder}; its report: mixturebench report {done.folder}")
+        return
+    done.write_scores()
+    console.show_comparison(done, wide)
+    print(f"\nReport: {done.write_report()}")
+
+
+@app.command()
+def fit(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A .csv, .tsv, .parquet or .npy file, or - for standard input."
+        ),
+    ],
+    column: Column = None,
+    family: Annotated[
+        str,
+        option("beta, normal, gamma, ...; auto tries all that the data allow.", metavar="FAMILY"),
+    ] = "auto",
+    components: Annotated[
+        str,
+        option(
+            "How many: a number, or a range such as 1..5 to choose from by BIC.",
+            metavar="NUMBER|RANGE",
+        ),
+    ] = "1..4",
+    fitter: Annotated[
+        list[str] | None,
+        option(
+            SPEC_HELP + " By default Newton's method. mcmc gives a posterior.", metavar="FITTER"
+        ),
+    ] = None,
+    restarts: Annotated[
+        int, option("Starts for each family and number of components.", metavar="NUMBER")
+    ] = 20,
+    seed: Annotated[int, option("Random seed for the starts.", metavar="NUMBER")] = 0,
+    drop_missing: Annotated[
+        bool, option("Leave out cells that hold no finite number.", "--drop-missing")
+    ] = False,
+    json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
+    out: Annotated[
+        Path | None, option("The page's file; otherwise FILE's name.fit.html.", metavar="PAGE")
+    ] = None,
+    figures: Figures = None,
+) -> None:
+    """Fit a mixture to data of your own, and say how far to trust it.
+
+    Many starts, every optimum scored afresh; estimates with standard errors, a choice of family
+    and number by BIC, warnings where the answer is fragile, and a page with the pictures.
+
+    Try: mixturebench fit measurements.csv --column seconds --components 1..3
+    """
+    import mixturebench as mb
+    from benchmarks import console
+
+    answer = mb.fit(
+        source, family, components, column=column, fitters=fitter or (), restarts=restarts,
+        seed=seed, drop_missing=drop_missing,
+    )  # fmt: skip
+    path = out
+    if json:
+        print(answer.json())
+    else:
+        print(answer)
+        path = out or Path(f"{'data' if source == '-' else Path(source).stem}.fit.html")
+    if figures is not None:
+        console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
+    if path is not None:
+        write_text(path, answer.report(), "--out")
+        if not json:
+            print(f"\nPage: {path}")

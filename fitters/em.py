@@ -19,7 +19,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Array, Batch, Fit, Fitter, Model, Observe, Prepared, Sample, Start
-from fitters.sketching import Bins, view_of
+from fitters.sketching import Bins, judged, view_of
 from fitters.trust_region import safeguarded_steps
 from scenarios.families import ExponentialFamily
 from scenarios.mixture import Index, MixtureBatch
@@ -96,7 +96,7 @@ class _PreparedEM(Prepared):
         restarts = _Restarts(self.settings, self.sample, mixtures, observe)
         with np.errstate(all="ignore"):
             restarts.run()
-        return restarts.fits()
+        return [judged(fit, self.sample) for fit in restarts.fits()]
 
 
 @plain_dataclass(frozen=True)

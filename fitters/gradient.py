@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
 from fitters.quiet import quiet
-from fitters.sketching import Bins, affine_basis, sketch_unsupported_reason, view_of
+from fitters.sketching import Bins, affine_basis, judged, sketch_unsupported_reason, view_of
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +108,7 @@ class _PreparedGradient(Prepared):
         epochs, loss = len(module.losses), module.losses[-1]
         claimed = None if settings.tolerance == 0.0 and math.isfinite(loss) else module.settled
         passes, message = self.sample.passes_since(before), f"loss {loss:.6g} after {epochs} epochs"
-        return Fit(module.mixture(), claimed, epochs, passes, message)
+        return judged(Fit(module.mixture(), claimed, epochs, passes, message), self.sample)
 
 
 class _Batches:

@@ -21,7 +21,7 @@ from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample,
 from fitters.pymc_model import build_model, initial_values, model_data, unconstrained
 from fitters.quiet import quiet
 from fitters.relabelling import relabel
-from fitters.sketching import Bins, sketch_unsupported_reason, view_of
+from fitters.sketching import Bins, judged, sketch_unsupported_reason, view_of
 
 MAX_R_HAT = 1.01
 """Largest R-hat of a fit that claims to have converged."""
@@ -127,7 +127,8 @@ class _PreparedMCMC(Prepared):
             f"{self.sampler}: {len(starts)} x {self.settings.draws} draws after "
             f"{self.settings.tune}; {convergence}; {divergences} divergences"
         )
-        return Fit(mixture, claimed, draws.shape[0] * draws.shape[1], passes, message, posterior)
+        count = draws.shape[0] * draws.shape[1]
+        return judged(Fit(mixture, claimed, count, passes, message, posterior), self.sample)
 
     def rebind(self, sample: Sample) -> Prepared:
         """Put another sample's data into the compiled model."""

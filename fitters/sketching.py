@@ -5,17 +5,26 @@ Also the way for libraries that evaluate densities of observations, not of a ske
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator
 
+from fitters.base import Fit
 from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
+from scenarios.mixture import Mixture
 from scenarios.model import Model
 from scenarios.sample import Sample
 
 MIN_BINS = 16
+MAX_SKETCH_EXCESS = 1e-3
+"""The largest excess that a sketch may cost."""
+MAX_CELL_WIDTH = 0.01
+"""The largest width of a grid's cells, relative to the middle 68 % of the data."""
+MIN_CURVATURE = 1e-7
+"""Mean curvature below which a direction is flat."""
 
 
 def _check_bins(bins: int) -> int:
@@ -31,6 +40,50 @@ Bins = Annotated[int, AfterValidator(_check_bins)]
 def view_of(sample: Sample, bins: int) -> Sample:
     """The sketch of ``bins`` rows, or the sample itself for 0."""
     return sample.sketch(bins) if bins else sample
+
+
+def sketch_excess(view: Sample, mixture: Mixture) -> float:
+    """The excess, on the data, that fitting the sketch ``view`` instead of them costs; 0 of data.
+
+    A finer sketch stands for the data. Its gradient differs by g from the view's, so that its
+    maximum is ½ gᵀ(-H)⁻¹g nats above its value at the view's maximum; excess is 2/p times that.
+    Infinite where the data are too spread out for a grid of cells of their own size.
+    """
+    fine = view.finer
+    if fine is None:
+        return 0.0
+    low, high = np.quantile(view.family.link(view.ordered), [0.16, 0.84])
+    if not view.cell_width <= MAX_CELL_WIDTH * (high - low):
+        return float("inf")
+    with np.errstate(all="ignore"):
+        _, coarse = view.gradient(mixture)
+        _, gradient, hessian = fine.hessian(mixture)
+        difference = gradient - coarse
+        if not (np.isfinite(hessian).all() and np.isfinite(difference).all()):
+            return float("inf")
+        curvature, vectors = np.linalg.eigh(-hessian / view.size)
+        curved = curvature > MIN_CURVATURE  # in a flat direction nothing can be said
+        along = (vectors.T @ difference)[curved]
+        gain = 0.5 * np.sum(along**2 / curvature[curved]) / view.size
+    return float(2.0 * gain / difference.size)
+
+
+def judged(fit: Fit, view: Sample) -> Fit:
+    """The fit of a sketch, without a claim of convergence where the sketch costs too much."""
+    counted = view if view.source is None else view.source
+    before = dict(counted.passes)
+    excess = sketch_excess(view, fit.mixture)
+    passes = dict(fit.passes)
+    for kernel, count in counted.passes_since(before).items():
+        passes[kernel] = passes.get(kernel, 0.0) + count
+    if excess <= MAX_SKETCH_EXCESS:
+        return replace(fit, passes=passes)
+    message = (
+        f"{fit.message}; the sketch of {len(view.counts)} rows costs an excess of {excess:.2g} on "
+        "the data: fit more bins, or all the data"
+    )
+    claimed = None if fit.claimed is None else False
+    return replace(fit, claimed=claimed, passes=passes, message=message)
 
 
 def sketch_unsupported_reason(model: Model, bins: int) -> str | None:

@@ -18,6 +18,7 @@ from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 from scenarios.kernels import louis_derivatives, posterior, products
 from scenarios.mixture import Mixture, MixtureBatch
+from scenarios.random_part import Reservoir, random_part
 from scenarios.sketch import Sketch, blocks
 
 CACHE_BLOCK = 1 << 13
@@ -26,8 +27,8 @@ MAX_BATCH_ROWS = 1 << 13
 """Rows × mixtures that a kernel evaluates at once."""
 IN_MEMORY = 1 << 22
 """Observations up to which T(x) is stored; beyond, every pass computes it anew."""
-THINNED = 1 << 17
-"""Observations, at most, in the evenly spaced part that stands for large data."""
+FINER = 16
+"""How many times the rows of a sketch a finer one has, which shows what the sketch loses."""
 DIGEST_BITS = 20
 """Bits of a float64's 52 that a digest rounds away: the rest is a relative precision of 1e-10."""
 
@@ -70,7 +71,7 @@ class Sample:
             raise UserError("there are no observations to fit: give at least one")
         family.check_support(x)
         large = x.size > IN_MEMORY
-        anchored = family.anchored(thin(x) if large else x)
+        anchored = family.anchored(random_part(x) if large else x)
         log_base = 0.0
         if isinstance(anchored, ExponentialFamily):
             parts = (x[low : low + IN_MEMORY] for low in range(0, x.size, IN_MEMORY))
@@ -82,25 +83,22 @@ class Sample:
     def stream(cls, chunks: Iterable[Array], family: ExponentialFamily, bins: int = 1024) -> Sample:
         """Make a sketch of observations that come in chunks and are not stored.
 
-        The result does not depend on the chunks, to the last bit. Its ``observations`` are an
-        evenly spaced part of all. Raises as ``of`` does.
+        The result does not depend on the chunks, to the last bit. Its ``observations`` are a
+        random part of all. Raises as ``of`` does.
         """
         sketch: Sketch | None = None
-        parts: list[Array] = []
-        stride, count = 1, 0
+        part = Reservoir()
         for block in blocks(chunks):
             family.check_support(block)
             if sketch is None:
                 sketch = Sketch(family.anchored(block))
             sketch.add(block)
-            parts.append(block[-count % stride :: stride].copy())  # a view would keep the block
-            count += block.size
-            if sum(part.size for part in parts) > 2 * THINNED:
-                parts, stride = [np.concatenate(parts)[::2]], 2 * stride
+            part.add(block)
         if sketch is None:
             raise UserError("there are no observations to fit: give at least one")
-        rows, counts = sketch.rows(bins)
-        return cls(sketch.family, np.concatenate(parts), rows, counts, sketch.log_base)
+        sample = cls(sketch.family, part.values, *sketch.rows(bins), sketch.log_base)
+        sample._grid = sketch
+        return sample
 
     def sketch(self, bins: int = 1024) -> Sample:
         """Return the same observations in at most ``bins`` rows, or the sample if it is smaller.
@@ -119,7 +117,22 @@ class Sample:
             self._sketches[bins] = Sample(
                 self.family, self.observations, rows, counts, self.log_base, self
             )
+            self._sketches[bins]._grid = self._grid
         return self._sketches[bins]
+
+    @cached_property
+    def finer(self) -> Sample | None:
+        """The same observations in ``FINER`` times the rows; None of a sample that is no sketch."""
+        if self._grid is None or self.counts.strides == (0,):
+            return None
+        rows, counts = self._grid.rows(FINER * len(self.counts))
+        source = self if self.source is None else self.source
+        return Sample(self.family, self.observations, rows, counts, self.log_base, source)
+
+    @property
+    def cell_width(self) -> float:
+        """The width of the cells of a sketch's grid, on the link scale; 0 without a grid."""
+        return 0.0 if self._grid is None else self._grid.cell_width
 
     @cached_property
     def size(self) -> int:
@@ -134,8 +147,8 @@ class Sample:
 
     @cached_property
     def ordered(self) -> Array:
-        """The observations in order, or an evenly spaced part of them where they are many."""
-        return np.sort(thin(self.observations))
+        """The observations in order, or a random part of them where they are many."""
+        return np.sort(random_part(self.observations))
 
     def digest(self) -> str:
         """SHA-256 of the observations, each rounded to 32 significant bits.
@@ -275,11 +288,6 @@ class Sample:
 
 def _single(mixture: Mixture) -> MixtureBatch:
     return MixtureBatch(mixture.family, mixture.weights[None], mixture.parameters[None])
-
-
-def thin(x: Array) -> Array:
-    """At most ``THINNED`` of the observations, evenly spaced in the order they came."""
-    return x[:: -(-x.size // THINNED)]
 
 
 def _rows(family: Family, x: Array) -> Array:

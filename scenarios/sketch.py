@@ -1,4 +1,4 @@
-"""A sample compressed into few weighted rows, on a grid that doesn't depend on chunks.
+"""A sample compressed into few weighted rows, on a grid that depends on the data alone.
 
 Within a row every component's log density is linear in T. A row has a count and a mean T, and
 loses only the curvature of the mixture's log density.
@@ -15,37 +15,55 @@ from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
 
 CELLS = 1 << 16
-"""Cells of the fine grid, at most; ``Sketch.rows`` merges them."""
+"""Occupied cells of the fine grid, at most; ``Sketch.rows`` merges them."""
+WINDOW = 1 << 17
+"""Neighbouring cells, occupied or not, that are held as an array; others are held one by one."""
 BLOCK = 1 << 17
 """Observations that are added at once."""
+SPARE = 4
+"""Cells for each row, at least, from which the rows are merged, where there are so many."""
+FINER = 6
+"""Levels below that of the range that are tried on a dense array, before cells are sorted."""
+
+Cells = NDArray[np.int64]
 
 
 class Sketch:
     """Counts and sums of T in cells of width 2^level on the family's link scale.
 
-    The level is the finest at which the range of the observations has ``CELLS`` cells, and a cell
-    of a coarser level is the union of two: so the cells depend on the observations alone, neither
-    on their order nor on their chunks. Sums depend on the order by rounding.
+    The level is the finest, no finer than floats, at which at most ``CELLS`` cells are occupied:
+    so a few observations far away leave the cells of the others as they are. A cell of a coarser
+    level is the union of two, so that the cells depend on the observations alone, neither on their
+    order nor on their chunks. Sums depend on the order by rounding.
     """
 
     def __init__(self, family: ExponentialFamily) -> None:
         self.family = family
         self.log_base = 0.0
-        self._low, self._high = np.inf, -np.inf
-        self._level, self._first = 0, 0
-        self._table = np.zeros((1 + len(family.parameters), 0))  # counts, then sums of T
+        width = 1 + len(family.parameters)
+        self._level: int | None = None
+        self._first = 0
+        self._window = np.zeros((width, 0))  # counts, then sums of T, of cells from ``_first``
+        self._far, self._far_table = np.empty(0, dtype=np.int64), np.zeros((width, 0))
 
     def add(self, x: Array) -> None:
         """Add observations, all inside the family's support."""
         for low in range(0, x.size, BLOCK):
             block = x[low : low + BLOCK]
             link, statistics = self.family.link(block), self.family.statistics(block)
-            self._cover(float(link.min()), float(link.max()))
-            cell = self._cells(link) - self._first
-            length = self._table.shape[1]
-            self._table[0] += np.bincount(cell, minlength=length)
-            for j, column in enumerate(statistics.T, start=1):
-                self._table[j] += np.bincount(cell, weights=column, minlength=length)
+            finest = _finest(float(np.abs(link).max()))
+            if self._level is None:
+                self._level = max(finest, _level_of_many(link)) if link.size > CELLS else finest
+            elif finest > self._level:
+                self._coarsen(*self._occupied(), finest - self._level)
+            cells = self._cells(link)
+            if self._window.size == 0:
+                self._first = int(np.median(cells)) - WINDOW // 2
+                self._window = np.zeros((len(self._window), WINDOW))
+            self._count(cells, statistics)
+            occupied = np.count_nonzero(self._window[0]) + self._far.size
+            if occupied > CELLS:
+                self._coarsen(*self._occupied(), 0)
             self.log_base += float(self.family.log_base(block).sum())
 
     def rows(self, bins: int) -> tuple[Array, Array]:
@@ -54,28 +72,91 @@ class Sketch:
         Pairs of neighbouring cells are merged, as the grid's levels do, where count × width² is
         smallest: it bounds the loss of merging.
         """
-        occupied = np.flatnonzero(self._table[0])
-        cells, table = occupied + self._first, self._table[:, occupied]
+        cells, table = self._occupied()
+        enough = max(bins + 1, min(cells.size // 2, SPARE * bins))
+        while cells[0] < -1 or cells[-1] > 0:  # -1 and 0 are their own parents
+            if np.count_nonzero(np.diff(cells >> 1)) + 1 < enough:
+                break
+            cells = cells >> 1
+        cells, table = _summed(cells, table)
         starts = np.flatnonzero(np.diff(_merged(cells, table[0], bins), prepend=-1))
         summed = np.add.reduceat(table, starts, axis=1)
         return np.asfortranarray((summed[1:] / summed[0]).T), summed[0]
 
-    def _cells(self, link: Array) -> NDArray[np.int64]:
-        return np.floor(np.ldexp(link, -self._level)).astype(np.int64)
+    @property
+    def cell_width(self) -> float:
+        """The width of a cell on the link scale."""
+        return float(np.ldexp(1.0, self._level or 0))
 
-    def _cover(self, low: float, high: float) -> None:
-        """Extend the grid to [``low``, ``high``], at a coarser level if need be."""
-        if low >= self._low and high <= self._high:
-            return
-        before, first, level = self._table, self._first, self._level
-        self._low, self._high = min(low, self._low), max(high, self._high)
-        self._level = _level(self._low, self._high)
-        self._first, last = self._cells(np.array([self._low, self._high]))
-        occupied, length = np.flatnonzero(before[0]), last - self._first + 1
-        cells = ((occupied + first) >> (self._level - level)) - self._first
-        self._table = np.zeros((len(before), length))
-        for j, row in enumerate(before):
-            self._table[j] += np.bincount(cells, row[occupied], length)
+    def _cells(self, link: Array) -> Cells:
+        return np.floor(np.ldexp(link, -(self._level or 0))).astype(np.int64)
+
+    def _count(self, cells: Cells, statistics: Array) -> None:
+        """Add observations to their cells, those outside the window one cell at a time."""
+        place, length = cells - self._first, self._window.shape[1]
+        inside = (place >= 0) & (place < length)
+        if not inside.all():
+            outside = np.flatnonzero(~inside)
+            table = np.vstack([np.ones(outside.size), statistics[outside].T])
+            self._far, self._far_table = _summed(
+                np.concatenate([self._far, cells[outside]]),
+                np.concatenate([self._far_table, table], axis=1),
+            )
+            place, statistics = place[inside], statistics[inside]
+        if place.size:
+            self._window[0] += np.bincount(place, minlength=length)
+            for j, column in enumerate(statistics.T, start=1):
+                self._window[j] += np.bincount(place, weights=column, minlength=length)
+
+    def _occupied(self) -> tuple[Cells, Array]:
+        """The occupied cells in order, and their table."""
+        near = np.flatnonzero(self._window[0])
+        cells = np.concatenate([near + self._first, self._far])
+        table = np.concatenate([self._window[:, near], self._far_table], axis=1)
+        order = np.argsort(cells, kind="stable")
+        return cells[order], table[:, order]
+
+    def _coarsen(self, cells: Cells, table: Array, levels: int) -> None:
+        """Go up by ``levels``, and on until at most ``CELLS`` are occupied; centre the window."""
+        cells = cells >> levels
+        while np.count_nonzero(np.diff(cells)) >= CELLS:
+            cells, levels = cells >> 1, levels + 1
+        self._level = (self._level or 0) + levels
+        cells, table = _summed(cells, table)
+        middle = int(cells[np.searchsorted(table[0].cumsum(), 0.5 * table[0].sum())])
+        self._first = middle - WINDOW // 2
+        near = (cells >= self._first) & (cells < self._first + WINDOW)
+        self._window = np.zeros((len(table), WINDOW))
+        self._window[:, cells[near] - self._first] = table[:, near]
+        self._far, self._far_table = cells[~near], table[:, ~near]
+
+
+def _summed(cells: Cells, table: Array) -> tuple[Cells, Array]:
+    """Distinct cells in order, and the sums of their columns of ``table``."""
+    order = np.argsort(cells, kind="stable")
+    cells, table = cells[order], table[:, order]
+    starts = np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1))
+    return cells[starts], np.add.reduceat(table, starts, axis=1) if starts.size else table
+
+
+def _level_of_many(link: Array) -> int:
+    """A level at which the grid of these values may begin: it has at most ``CELLS`` cells there.
+
+    It is the finest such level where that is at most ``FINER`` below the level at which the whole
+    range has ``CELLS`` cells; otherwise a floor below every level.
+    """
+    low, high = float(link.min()), float(link.max())
+    level = int(np.frexp(max(high - low, 1e-300))[1]) - 16
+    for finer in range(level, level - FINER, -1):
+        cells = np.floor(np.ldexp(link, -finer)).astype(np.int64)
+        if np.count_nonzero(np.bincount(cells - cells.min())) > CELLS:
+            return finer + 1
+    return -5000
+
+
+def _finest(largest: float) -> int:
+    """The finest level, no finer than floats, for link values of at most this size."""
+    return int(np.frexp(max(largest, 1e-300))[1]) - 50
 
 
 def blocks(chunks: Iterable[Array]) -> Iterator[Array]:
@@ -93,14 +174,6 @@ def blocks(chunks: Iterable[Array]) -> Iterator[Array]:
             count += rest.size
     if parts:
         yield np.concatenate(parts)
-
-
-def _level(low: float, high: float) -> int:
-    """The finest level, no finer than floats, at which [low, high] has at most ``CELLS`` cells."""
-    level = int(np.frexp(max(abs(low), abs(high), 1e-300))[1]) - 50
-    while np.floor(np.ldexp(high, -level)) - np.floor(np.ldexp(low, -level)) >= CELLS:
-        level += 1
-    return level
 
 
 def _merged(cells: NDArray[np.int64], counts: Array, bins: int) -> NDArray[np.int64]:

@@ -171,7 +171,7 @@ def test_a_stream_is_the_same_to_the_last_bit_in_any_chunks(name: str, data: st.
     x, chosen, cuts = observed(name, data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scenarios.sketch.BLOCK", 7)  # so that these few come in many blocks
-        patch.setattr("scenarios.sample.THINNED", 5)
+        patch.setattr("scenarios.random_part.THINNED", 5)
         one, two = (Sample.stream(np.split(x, where), chosen, 8) for where in ([], cuts))
     for part in ("rows", "counts", "observations", "log_base"):
         assert_array_equal(getattr(one, part), getattr(two, part))

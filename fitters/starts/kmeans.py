@@ -6,7 +6,8 @@ import numpy as np
 
 from fitters.starts.base import Mixture, Model, StartPolicy, moments_of_groups
 from scenarios.errors import UserError
-from scenarios.sample import Sample, thin
+from scenarios.random_part import random_part
+from scenarios.sample import Sample
 
 
 class KMeans(StartPolicy):
@@ -21,7 +22,7 @@ class KMeans(StartPolicy):
         """Cluster; equal bins where a cluster ends with fewer than two observations."""
         from scipy.cluster.vq import kmeans2
 
-        x, components = thin(sample.observations), model.components
+        x, components = random_part(sample.observations), model.components
         if x.size < 2 * components:
             raise UserError(
                 f"{x.size} observations can't start {components} components: "

@@ -10,12 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from benchmarks.reference.admissible import sample_spread
+from benchmarks.reference.ascent import ascend
+from benchmarks.runner.datasets import draw_sample
+from fitters.sketching import sketch_excess
 from fitters.spec import parse
 from fitters.starts import Start, policy
 from scenarios.families import ExponentialFamily, family
 from scenarios.mixture import Mixture
 from scenarios.model import Model
+from scenarios.random_part import random_part
 from scenarios.sample import Sample
+from scenarios.scenario import load
 from scenarios.sketch import BLOCK, Sketch, blocks
 from tests.conftest import EXPONENTIAL, mixture
 
@@ -128,7 +134,7 @@ def test_a_large_sample_computes_its_rows_and_gives_the_same(
     small = drawn("gamma", 2, 30_000, 5)
     np.save(tmp_path / "x.npy", small.observations)
     monkeypatch.setattr("scenarios.sample.IN_MEMORY", 10_000)
-    monkeypatch.setattr("scenarios.sample.THINNED", 1000)
+    monkeypatch.setattr("scenarios.random_part.THINNED", 1000)
     mapped = Sample.of(np.load(tmp_path / "x.npy", mmap_mode="r"), small.family)
     assert mapped.stored_rows is None
     assert mapped.digest() == small.digest()
@@ -155,3 +161,131 @@ def test_only_exponential_families_are_sketched() -> None:
     sample = Sample.of(np.linspace(0.1, 2.0, 50), family("weibull"))
     with pytest.raises(TypeError, match="no exponential family"):
         sample.sketch()
+
+
+def two_normals_and_a_far_one(seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    parts = [generator.normal(-5.0, 0.5, 15_000), generator.normal(5.0, 0.8, 15_000),
+             generator.normal(1e6, 100.0, 60)]  # fmt: skip
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize("spec", ["em:bins=1024", "em:bins=256"])
+def test_values_far_away_leave_the_cells_of_the_others_as_they_are(spec: str) -> None:
+    x = two_normals_and_a_far_one()
+    sample = Sample.of(x, family("normal"))
+    assert np.sum(np.abs(sample.sketch(256).rows[:, 0]) < 1e3) > 0
+    truth = Mixture(
+        sample.family, np.array([0.5, 0.498, 0.002]), np.array([[-5, 0.5], [5, 0.8], [1e6, 100.0]])
+    )
+    start = Start(truth, policy("quantile"), 0)
+    fit = parse(spec).prepare(sample, Model(sample.family, 3)).fit(start, 0, lambda copy: None)
+    # Each component by its own observations: they do not overlap.
+    best = [(part.mean(), part.std()) for part in (x[x < 0], x[(x > 0) & (x < 1e3)], x[x > 1e3])]
+    values = np.array(best)
+    errors = values[:, [1]] / np.sqrt([[15_000], [15_000], [60]])
+    assert fit.claimed
+    assert np.max(np.abs(fit.mixture.parameters - values) / errors) < 0.2
+
+
+def test_a_sketch_does_not_depend_on_order_or_chunks_with_tails() -> None:
+    x = two_normals_and_a_far_one()
+    shuffled = np.random.default_rng(1).permutation(x)
+    normal = family("normal").anchored(x)
+    tables = []
+    for values, pieces in ((x, 1), (shuffled, 1), (shuffled, 7)):
+        sketch = Sketch(normal)  # type: ignore[arg-type]
+        for part in np.array_split(values, pieces):
+            sketch.add(part)
+        tables.append(sketch.rows(512))
+    for rows, counts in tables[1:]:
+        assert counts.tolist() == tables[0][1].tolist()
+        assert_allclose(rows, tables[0][0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_coarser_grid_is_made_of_unions_however_the_data_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So few cells that every block makes the grid coarser, and a window that most lie outside.
+    monkeypatch.setattr("scenarios.sketch.CELLS", 300)
+    monkeypatch.setattr("scenarios.sketch.WINDOW", 64)
+    monkeypatch.setattr("scenarios.sketch.BLOCK", 500)
+    x = np.random.default_rng(2).normal(size=20_000)
+    x[::100] *= 1e4
+    normal = family("normal").anchored(x)
+    levels, tables = set(), []
+    for values in (x, np.sort(x), x[::-1], np.random.default_rng(3).permutation(x)):
+        sketch = Sketch(normal)  # type: ignore[arg-type]
+        sketch.add(values)
+        levels.add(sketch.cell_width)
+        _, counts = sketch.rows(100)
+        assert counts.sum() == x.size
+        assert len(counts) <= 100
+        tables.append(counts.tolist())
+    assert len(levels) == 1
+    assert all(counts == tables[0] for counts in tables)
+    # The finest level at which so few cells are occupied.
+    (width,) = levels
+    assert np.unique(np.floor(x / width)).size <= 300
+    assert np.unique(np.floor(2.0 * x / width)).size > 300
+
+
+@pytest.mark.parametrize("name", ["founding", "five", "normal_claw", "gamma_pair"])
+@pytest.mark.parametrize("bins", [32, 256])
+def test_what_a_sketch_costs_on_the_data_is_estimated(name: str, bins: int) -> None:
+    scenario = load(name)
+    sample = draw_sample(scenario, 0, 0)
+    view = sample.sketch(bins)
+    assert scenario.truth is not None
+    start = ascend(view, scenario.truth, tolerance=1e-10).mixture
+    top = ascend(sample, start).log_likelihood
+    excess = 2.0 * (top - sample.log_likelihood(start)) / start.dimension
+    assert sketch_excess(view, start) == pytest.approx(excess, rel=0.5, abs=1e-7)
+    assert sketch_excess(sample, start) == 0.0
+
+
+def test_a_fit_of_too_coarse_a_sketch_says_so() -> None:
+    scenario = load("five")
+    sample = draw_sample(scenario, 0, 0)
+    assert scenario.truth is not None
+    start = Start(scenario.truth, policy("quantile"), 0)
+    for spec, fine in (("em:bins=16", False), ("em:bins=2048", True)):
+        sample.passes.clear()
+        prepared = parse(spec).prepare(sample, scenario.model)
+        fit = prepared.fit(start, 0, lambda copy: None)
+        assert fit.claimed is fine
+        assert ("costs an excess of" in fit.message) is not fine
+        assert sum(fit.passes.values()) == pytest.approx(sum(sample.passes.values()))
+    # A stream has no data to compare with; its grid is finer than its rows.
+    stream = Sample.stream([sample.observations], sample.family, bins=16)  # type: ignore[arg-type]
+    fit = parse("em").prepare(stream, scenario.model).fit(start, 0, lambda copy: None)
+    assert fit.claimed is False
+    assert "the sketch of" in fit.message
+
+
+def test_a_grid_that_floats_can_not_resolve_is_no_base_of_a_claim() -> None:
+    x = np.append(np.random.default_rng(0).normal(size=30_000), 1e300)
+    with np.errstate(all="ignore"):
+        sample = Sample.of(x, family("normal"))
+        view = sample.sketch(256)
+        one = Mixture(sample.family, np.ones(1), np.array([[0.0, 1.0]]))
+        assert sketch_excess(view, one) == np.inf
+
+
+def test_a_part_of_many_observations_does_not_depend_on_their_order() -> None:
+    # Rows of two sensors in turn: every second one would show a single peak.
+    generator = np.random.default_rng(0)
+    x = np.stack([generator.normal(-2.0, 0.3, 200_000), generator.normal(2.0, 0.3, 200_000)], 1)
+    x = x.ravel()
+    part = random_part(x)
+    assert part.size == 1 << 17
+    share = np.mean(part > 0.0)
+    assert abs(share - 0.5) < 5.0 * 0.5 / np.sqrt(part.size)
+    assert np.isin(part, x).all()
+    assert np.unique(part).size == part.size
+    stream = Sample.stream(np.array_split(x, 7), family("normal"))  # type: ignore[arg-type]
+    share = np.mean(stream.observations > 0.0)
+    assert abs(share - 0.5) < 5.0 * 0.5 / np.sqrt(stream.observations.size)
+    same = Sample.stream([x], family("normal"))  # type: ignore[arg-type]
+    assert same.observations.tolist() == stream.observations.tolist()
+    assert sample_spread(np.tile(x, 4)) == pytest.approx(sample_spread(x), rel=0.02)

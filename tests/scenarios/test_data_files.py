@@ -153,7 +153,8 @@ def test_a_scenario_may_name_a_column_of_a_parquet_file(tmp_path: Path) -> None:
         return build("mine", content, tmp_path).observations(0, 0).tolist()
 
     assert observations(column="b", divide_by=1000.0) == [2.0, 4.0, 6.0]
-    assert observations() == [1.0, 2.0, 3.0]
+    with pytest.raises(UserError, match="several columns of"):
+        observations()
     for column, message in [("bb", "did you mean 'b'"), ("c", "1 of 3 values are empty")]:
         with pytest.raises(UserError, match=f"scenario 'mine': .*{message}"):
             observations(column=column)
@@ -203,7 +204,7 @@ def test_a_mapped_array_is_not_copied(tmp_path: Path) -> None:
         owner = owner.base
     assert isinstance(owner, mmap)
     assert read(str(tmp_path / "xy.npy"), "2").x.tolist() == [1.0, 3.0, 5.0, 7.0, 9.0]
-    assert read_column(tmp_path / "xy.npy").tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
+    assert read_column(tmp_path / "xy.npy", "1").tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
     with pytest.raises(UserError, match=r"several columns .* hold numbers"):
         read(str(tmp_path / "xy.npy"))
 
@@ -218,3 +219,50 @@ def test_columns_of_a_text_that_are_not_one(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match=message):
             read(str(path), "x" if message.endswith("'x'") else None)
+
+
+AWKWARD: dict[str, tuple[str | bytes, list[float] | str]] = {
+    "decimal commas, titled": ("x\n1,5\n2,5\n3,7\n", "can't be read as a table"),
+    "decimal commas": ("1,5\n2,5\n3,7\n", "several columns"),
+    "decimal commas, semicolons": ("x;y\n1,5;2,5\n3,7;4,1\n", "no column .* has numbers"),
+    "thousands": ("x\n1,234.5\n2,345.6\n", "can't be read as a table"),
+    "quoted thousands": ('x\n"1,234.5"\n"2,345.6"\n', r"2 no numbers \(line 2: '1,234.5'"),
+    "no header": ("1.5\n2.5\n3.7\n", [1.5, 2.5, 3.7]),
+    "no header, two columns": ("1.5,1\n2.5,2\n3.7,3\n", "several columns"),
+    "blank lines": ("x\n\n1.5\n\nbad\n2.5\n", r"line 2: '', line 4: '', line 5: 'bad'"),
+    "blank lines of a table": ("x,n\n\n1.5,a\n\nbad,b\n2.5,c\n", r"\(line 5: 'bad'\)"),
+    "a break in a cell": ('x,n\n1.5,"a\nb"\n2.5,c\nbad,d\n', r"\(line 5: 'bad'\)"),
+    "a comma at the end": ("x,n,\n1.5,a,\n2.5,b,\n", [1.5, 2.5]),
+    "a row too long": ("x,n\n1,a\n1,b,c\n", "can't be read as a table"),
+    "a row too short": ("n,x\na,1\nb\nc,2\n", r"1 empty \(line 3: ''\)"),
+    "a byte order mark": ("\ufeffx\n1.5\n2.5\n", [1.5, 2.5]),
+    "UTF-16": ("x\n1.5\n2.5\n".encode("utf-16"), "is not text in UTF-8"),
+    "Windows": ("x\r\n1.5\r\n2.5\r\n", [1.5, 2.5]),
+    "tabs": ("x\tn\n1.5\ta\n2.5\tb\n", [1.5, 2.5]),
+    "a comment": ("# by hand\nx\n1.5\n2.5\n", r"\(line 2: 'x'\)"),
+    "missing": ("x\n1.5\nNA\n2.5\n", r"1 empty \(line 3: 'NA'\)"),
+    "infinite": ("x\n1.5\ninf\n", r"1 infinite \(line 3: 'inf'\)"),
+    "underscores": ("x\n1_000\n2_000\n", "2 no numbers"),
+    "percent": ("x\n50%\n60%\n", "2 no numbers"),
+    "dates": ("x\n2020-01-01\n2020-01-02\n", "2 no numbers"),
+    "truth values": ("x\nTrue\nFalse\n", "2 no numbers"),
+    "spaces": ("x,  n\n 1.5 , a\n 2.5 , b\n", [1.5, 2.5]),
+    "spaces for commas": ("1.5 2.5\n3.5 4.5\n", "1 no numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", AWKWARD)
+def test_an_awkward_file_is_read_right_or_refused_by_every_reader(
+    kind: str, tmp_path: Path
+) -> None:
+    content, expected = AWKWARD[kind]
+    path = tmp_path / "x.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    real = {"title": "t", "family": "normal", "data": {"file": "x.csv"}}
+    scenario = build("mine", real, tmp_path)
+    for reader in (lambda: read(str(path)).x, lambda: scenario.observations(0, 0)):
+        if isinstance(expected, list):
+            assert reader().tolist() == expected
+        else:
+            with pytest.raises(UserError, match=expected):
+                reader()

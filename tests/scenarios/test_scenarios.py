@@ -139,7 +139,7 @@ def test_a_users_file_may_name_data(tmp_path: Path) -> None:
     [
         (("weight = 0.5", "weight = 0.4"), "weights sum to 0.8"),
         (("alpha = 2.0", "alpha = -2.0"), "positive"),
-        (("alpha = 2.0", "alpha = true"), "finite numbers"),
+        (("alpha = 2.0", "alpha = true"), "components.0.alpha=True: it should be a valid number"),
         (("alpha = 2.0", "gamma = 2.0"), "beta has alpha, beta"),
         (("n = 50", "n = 3"), "fewer than the 5 parameters"),
         (("n = 50", "n = 0"), "greater than or equal to 1"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import fitters
+from benchmarks.files import locked
 from benchmarks.runner.choices import Choices
 from benchmarks.runner.execution import planned, stored_plan, terminable
 from benchmarks.runner.journal import RUN, read_run
@@ -59,14 +60,19 @@ def run_interleaved(
     ``ref`` is a git revision, or a folder with ``fitters`` and ``scenarios``. Raises ``UserError``
     if it is neither or has another contract, or as ``open_session`` does.
     """
-    tree = Path(ref) if Path(ref).is_dir() else checkout(ref)
-    roots = {"base": import_root(tree), "new": ROOT}
+    with locked(TREES / ".lock"):  # two runs may need the same tree
+        tree = Path(ref) if Path(ref).is_dir() else checkout(ref)
+        roots = {"base": import_root(tree), "new": ROOT}
     pair_id = _pair_id(out)
     with ExitStack() as stack:
         runs, supervisors = {}, {}
         for side, root in roots.items():
-            facts = {"interleaved_with": pair_id, "packages": _package_digests(root)}
-            facts["code"] = code_state(root)
+            facts = {
+                "interleaved_with": pair_id,
+                "against": ref,
+                "packages": _package_digests(root),
+                "code": code_state(root),
+            }
             runs[side] = stack.enter_context(open_session(plan, out / side, facts))
             supervisors[side] = stack.enter_context(closing(Supervisor(plan.limits, 1, root)))
         tally = Tally(plan, out, runs["new"].done)
@@ -118,8 +124,9 @@ def import_root(tree: Path) -> Path:
     for package in PACKAGES:
         target = (ROOT if package == "benchmarks" else tree) / package
         link = root / package
-        link.unlink(missing_ok=True)
-        link.symlink_to(target.resolve(), target_is_directory=True)
+        if not link.is_symlink() or link.resolve() != target.resolve():
+            link.unlink(missing_ok=True)
+            link.symlink_to(target.resolve(), target_is_directory=True)
     return root.resolve()
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
+from benchmarks.runner.provenance import code_text
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import check_drawn, score_data_set
+from benchmarks.scoring.scored_run import check_drawn, score_data_set
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
 
@@ -38,7 +39,8 @@ class Pairs:
 def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: None) -> Pairs:
     """Score the trials that two runs share, with one reference for each data set.
 
-    Raises ``UserError`` if contract, seed, scenarios, data or starts of the runs differ.
+    Raises ``UserError`` if contract, seed, scenarios, data or starts of the runs differ, or if
+    one of the runs is of more than one code.
     """
     runs, records = zip(*(read(folder) for folder in (base, new)), strict=True)
     plans = [Plan.of(run["plan"]) for run in runs]
@@ -48,14 +50,15 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: N
     for key in shared:
         _check_inputs(key, sides[0][key], sides[1][key])
     scenarios = {scenario.name: scenario for scenario in plans[0].scenarios}
-    base_rows, new_rows, notes = [], [], []
+    codes = [_code_of(folder, run) for folder, run in zip((base, new), runs, strict=True)]
+    base_rows, new_rows, notes = [], [], [f"base: {codes[0]}; new: {codes[1]}"]
     for name, replicate in dict.fromkeys((key[0], key[1]) for key in shared):
         progress(f"scoring {name}, data set {replicate}")
         keys = [key for key in shared if key[:2] == (name, replicate)]
         data_set = DataSet.of(scenarios[name], replicate, plans[0].seed)
         check_drawn(data_set, [sides[0][key] for key in keys])
         both = [side[key] for side in sides for key in keys]
-        rows, messages = score_data_set(both, data_set, data_set.reference)
+        rows, messages = score_data_set(both, data_set)
         base_rows += rows[: len(keys)]
         new_rows += rows[len(keys) :]
         notes += messages
@@ -77,6 +80,18 @@ def paired_table(base: list[dict[str, Any]], new: list[dict[str, Any]]) -> pd.Da
         for side, rows in (("base", base), ("new", new))
     ]
     return sides[0].merge(sides[1], on=list(TRIAL), validate="one_to_one")
+
+
+def _code_of(folder: Path, run: dict[str, Any]) -> str:
+    """The code that made a run, in a few words; ``UserError`` if its sessions had several."""
+    states = [state for each in (run, *run.get("sessions", [])) if (state := each.get("code"))]
+    texts = {state["digest"]: code_text(state) for state in states}
+    if len(texts) > 1:
+        raise UserError(
+            f"the trials in {folder} are of more than one code ({'; '.join(texts.values())}), so "
+            "that a comparison would judge a mixture of them: run it again"
+        )
+    return next(iter(texts.values()), code_text(None))
 
 
 def _check_plans(base: Path, new: Path, runs: list[dict[str, Any]], plans: list[Plan]) -> None:

@@ -26,6 +26,8 @@ def _change(row: Row) -> str:
 def _interval(row: Row) -> str:
     if not row["pairs"]:
         return "–"
+    if not row["unequal"] and not math.isfinite(row["high"]):
+        return "all equal"
     if row["kind"] == "loss":
         return f"{100.0 * row['low']:+.1f} to {100.0 * row['high']:+.1f}"
     high = f"{row['high']:.3g}" if math.isfinite(row["high"]) else "anything"

@@ -14,9 +14,10 @@ from benchmarks.report.formats.base import format_called
 from benchmarks.report.page import Page
 from benchmarks.report.template import framed
 from benchmarks.runner.journal import read_run
+from benchmarks.runner.plan import Plan
 from benchmarks.runner.progress import say
 from benchmarks.runner.run_status import RunStatus, status_of
-from benchmarks.scoring.score import ScoredRun, score_run
+from benchmarks.scoring.scored_run import ScoredRun, score_run
 from benchmarks.scoring.summary import KEYS, summarise
 from scenarios.errors import UserError
 
@@ -97,7 +98,12 @@ class Run:
 
     def __repr__(self) -> str:
         status = self.status
-        first = f"Run in {self.folder}: {status.trials_done} of {status.trials} trials"
+        models = ", ".join(
+            f"{scenario.name} ({scenario.components} {scenario.family.name} components)"
+            for scenario in Plan.of(read_run(self.folder)["plan"]).scenarios
+        )
+        done = f"{status.trials_done} of {status.trials} trials"
+        first = f"Run in {self.folder}: {done} on {models}"
         return "\n".join([first, *(self.page.verdict if status.trials_done else ())])
 
     def _repr_html_(self) -> str:

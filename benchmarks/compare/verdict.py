@@ -109,6 +109,8 @@ class Ratio:
 
 
 TIME = "time"
+TRUTH_METRICS = ("inf. error", "Hellinger")
+"""Metrics that need a true mixture, which real data lack."""
 METRICS: tuple[Rate | Ratio, ...] = (
     Rate("converged", SUCCESS),
     Rate("found", FOUND),
@@ -244,7 +246,8 @@ def _needed(row: Any, alpha: float) -> str:
     loss = row.kind == "loss"
     if row.pairs == 0:
         needed = "trials of this fitter" if loss else "fits that found the optimum"
-        return f"{needed} on both sides"
+        truth = " of drawn data" if row.metric in TRUTH_METRICS else ""
+        return f"{needed}{truth} on both sides"
     fewest = statistics.min_pairs(alpha)
     if not loss and row.data_sets < fewest:
         return f"at least {fewest} data sets"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,6 +57,16 @@ def code_state(root: Path = ROOT) -> dict[str, Any]:
         clean = _git(tree, "status", "--porcelain", "--", *PACKAGES) == ""
     digest = source_digest(*(root / package for package in CODE))
     return {"commit": commit or None, "clean": clean, "digest": digest}
+
+
+def code_text(code: Mapping[str, Any] | None) -> str:
+    """A ``code_state`` in a few words; "code that is not on record" for None."""
+    if code is None:
+        return "code that is not on record"
+    digest = f"code {code['digest'][:12]}"
+    if code["commit"] is None:
+        return digest
+    return f"{digest}, commit {code['commit'][:12]}{'' if code['clean'] else ' with changes'}"
 
 
 def source_digest(*packages: Path) -> str:

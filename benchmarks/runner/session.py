@@ -13,7 +13,8 @@ from benchmarks.runner import SCHEMA
 from benchmarks.runner.datasets import check_data
 from benchmarks.runner.journal import DATA_FILE, RUN, Journal, read_run, write_run
 from benchmarks.runner.plan import Cell, Key, Plan, Record, key_of
-from benchmarks.runner.provenance import provenance
+from benchmarks.runner.progress import note
+from benchmarks.runner.provenance import code_text, provenance
 from fitters import CONTRACT
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
@@ -110,29 +111,35 @@ def open_session(
     """Open ``folder`` to run ``plan``: a new or empty folder, or one with a part of this plan.
 
     A larger plan than the stored one replaces it. ``facts`` are added to the ``run.json`` of a new
-    run. Raises ``UserError`` if the folder holds anything else or can't be written, or if the
-    data can't be fitted or differ from the run's.
+    run. Raises ``UserError`` if the folder holds anything else or can't be written, if the data
+    can't be fitted or differ from the run's, or if the run's trials are of other code.
     """
     stored = _stored_run(folder)
+    made_by = {**provenance(), **(facts or {})}
     if stored is not None:
         _check_extends(plan, stored, folder)
+        _check_code(stored, made_by, folder)
     summaries = check_data(plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if stored is None:
-            run = {"schema": SCHEMA, "plan": plan.content(), **provenance(), **(facts or {})}
-            write_run(folder, run)
+            write_run(folder, {"schema": SCHEMA, "plan": plan.content(), **made_by})
         journal = Journal(folder)
         if stored is not None and stored["plan"] != plan.content():
             write_run(folder, {**stored, "plan": plan.content()})
     except OSError as error:
         raise UserError(f"--out {folder} can't be written to: {error.strerror or error}") from error
+    if stored is not None and "code" not in stored:
+        note(f"the code that made the run in {folder} is not on record: it may be another")
     with journal:
         yield RunSession(plan, folder, journal, {(name, 0): s for name, s in summaries.items()})
 
 
 def resume_command(folder: Path) -> str:
-    """Return the command that resumes a run."""
+    """Return the command that resumes a run: with --against for a side of an interleaved one."""
+    against = read_run(folder).get("against") if (folder / RUN).is_file() else None
+    if against is not None:
+        return f"mixturebench run --against {against} --out {folder.parent}"
     return f"mixturebench run --out {folder}"
 
 
@@ -173,6 +180,23 @@ def _check_extends(plan: Plan, stored: dict[str, Any], folder: Path) -> None:
         raise UserError(
             f"--out {folder} holds a run of another plan ({'; '.join(differences)}): name another "
             f"folder, or resume that run: {resume_command(folder)}"
+        )
+
+
+def _check_code(stored: dict[str, Any], current: dict[str, Any], folder: Path) -> None:
+    """Raise ``UserError`` unless the code that resumes a run is the code of its trials."""
+    if "code" not in stored:
+        return
+    differences = []
+    if stored["code"]["digest"] != current["code"]["digest"]:
+        differences.append(f"{code_text(stored['code'])}, not {code_text(current['code'])}")
+    old, new = stored.get("versions", {}), current["versions"]
+    changed = [name for name in new if old.get(name, new[name]) != new[name]]
+    differences += [f"{name} {old[name]}, not {new[name]}" for name in changed]
+    if differences:
+        raise UserError(
+            f"the trials in {folder} were run by other code ({'; '.join(differences)}), and a run "
+            "is of one code: name another folder with --out, or go back to that code"
         )
 
 

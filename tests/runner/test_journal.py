@@ -203,13 +203,16 @@ def test_a_record_without_a_required_field_is_refused(folder: Path, name: str) -
         read(folder)
 
 
-def test_run_json_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_run_json_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.files.secrets.token_hex", lambda count: "own")
     write_run(tmp_path, {"schema": SCHEMA, "first": True})
     with pytest.raises(TypeError):
         write_run(tmp_path, {"schema": object()})
-    (tmp_path / f"{RUN}{PART}").mkdir()  # where it would be written first
+    (tmp_path / f"{RUN}.own{PART}").mkdir()  # where it would be written first
     with pytest.raises(OSError, match="directory"):
         write_run(tmp_path, {"schema": SCHEMA, "first": False})
-    (tmp_path / f"{RUN}{PART}").rmdir()
+    (tmp_path / f"{RUN}.own{PART}").rmdir()
     assert json.loads((tmp_path / RUN).read_text()) == {"schema": SCHEMA, "first": True}
     assert [path.name for path in tmp_path.iterdir()] == [RUN]

@@ -103,7 +103,11 @@ def run(
     from benchmarks.runner.choices import Choices
     from benchmarks.runner.execution import run_choices
     from benchmarks.runner.progress import say, show_line
+    from scenarios.errors import UserError
 
+    for name, given in (("scenarios", scenarios), ("fitters", fitters)):
+        if given == []:
+            raise UserError(f"{name}=[] leaves nothing to run: name one, or leave it out")
     choices, folder = Choices.of(chosen), None if out is None else Path(out)
     try:
         return Run(run_choices(choices, folder, workers, dask, progress or show_line))

@@ -169,6 +169,8 @@ def show_reference(name: str, found: Reference) -> None:
     print(f"  log likelihood {found.log_likelihood:.6f}, NLL {-found.log_likelihood / n:.10f}")
     if found.fewer_components:
         print(f"  no admissible optimum with {found.components} components is better than this")
+    for limit in found.limits:
+        print(f"  {limit}")
     unseen = "" if found.unseen is None else f"; about {found.unseen:.1f} more are still unseen"
     print(
         "certificate",
@@ -180,8 +182,8 @@ def show_reference(name: str, found: Reference) -> None:
     )
     if found.directional is not None:
         print(
-            f"  sup D = {found.directional:.4g}: no mixture of any number of components gains "
-            f"more than {n * max(found.directional, 0.0):.4g} nats"
+            f"  largest D found: {found.directional:.4g}; if none is larger, more components gain "
+            f"at most {n * max(found.directional, 0.0):.4g} nats"
         )
     print("optima met, best first (log likelihood, searches that ended there)")
     for optimum in found.optima[:10]:

@@ -167,7 +167,7 @@ def score_in_working_tree(records: list[Record]) -> Scored:
 def score(records: list[Record]) -> list[tuple[str, str, Any]]:
     """(fitter, scenario, rows) of each pair; in place of rows, why they can't be scored."""
     from benchmarks.scoring.data_set import DataSet
-    from benchmarks.scoring.score import score_data_set
+    from benchmarks.scoring.scored_run import score_data_set
     from scenarios.data_summary import same_data, summarise_data
     from scenarios.scenario import load
 
@@ -180,7 +180,7 @@ def score(records: list[Record]) -> list[tuple[str, str, Any]]:
         if not all(same_data(summary, record["data"]) for record in group):
             skipped[name] = f"this commit draws other data of {name!r}: skipped"
             continue
-        rows, _ = score_data_set(group, data_set, data_set.reference)
+        rows, _ = score_data_set(group, data_set)
         for row in rows:
             figures = {figure: row[figure] for figure in FIGURES}
             scored.setdefault((row["fitter"], name), []).append(figures)

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, ValidationError
 from pydantic.dataclasses import is_pydantic_dataclass
 
 from fitters.starts import Start, policy
+from scenarios.data_files import as_data
 from scenarios.errors import UserError, first_problem
+from scenarios.families import families
 from scenarios.families import family as family_called
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
@@ -150,7 +151,7 @@ class Fitter(metaclass=_FitterClass):
     def fit(
         self,
         x: ArrayLike,
-        family: str,
+        family: str | None = None,
         components: int = 2,
         start: str | Mixture = "quantile",
         seed: int = 0,
@@ -160,7 +161,9 @@ class Fitter(metaclass=_FitterClass):
         ``start`` is a start policy, drawn with ``seed``, or a mixture. Raises ``UserError`` for
         data outside the family's support, and where the method or the policy does not apply.
         """
-        sample = Sample.of(np.asarray(x, dtype=np.float64), family_called(family))
+        if family is None:
+            raise UserError(f"name the family of the components: {', '.join(families())}")
+        sample = Sample.of(as_data(x).x, family_called(family))
         model = Model(sample.family, components)
         chosen = policy("quantile" if isinstance(start, Mixture) else start)
         for name, method in ((self.name, self), (chosen.name, chosen)):

@@ -123,7 +123,7 @@ class Mixture(_Coordinates):
 
     def logpdf(self, x: ArrayLike) -> Array:
         """The log density at numbers of any shape, which the result has; -∞ off the support."""
-        values = np.asarray(x, dtype=np.float64)
+        values = _numbers(x)
         low, high = self.family.support
         inside = (values > low) & (values < high)
         result = np.full(values.shape, -np.inf)
@@ -136,12 +136,12 @@ class Mixture(_Coordinates):
 
     def responsibilities(self, x: ArrayLike) -> Array:
         """P(component k | x) at numbers (n,), shape (K, n)."""
-        joint = self.log_joint(np.asarray(x, dtype=np.float64))
+        joint = self.log_joint(_numbers(x))
         return np.exp(joint - np.logaddexp.reduce(joint, axis=0))
 
     def cdf(self, x: ArrayLike) -> Array:
         """P(X ≤ x) at numbers (n,), shape (n,)."""
-        values = np.asarray(x, dtype=np.float64)
+        values = _numbers(x)
         return np.asarray(self.weights @ self.family.cdf(values, self.parameters))
 
     def sample(self, size: int, seed: int | np.random.Generator = 0) -> Array:
@@ -162,6 +162,18 @@ class Mixture(_Coordinates):
         """The same mixture with its components in another order."""
         index = np.asarray(order, dtype=np.intp)
         return Mixture(self.family, self.weights[index], self.parameters[index])
+
+
+def _numbers(x: ArrayLike) -> Array:
+    """``x`` as numbers; ``UserError`` where it holds anything else, or a missing value."""
+    try:
+        values = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the values are not all numbers: {error}") from error
+    if np.isnan(values).any():
+        count = int(np.isnan(values).sum())
+        raise UserError(f"{count} of {values.size} values are missing (NaN): leave them out")
+    return values
 
 
 def _rows(family: Family, components: int, named: Mapping[str, ArrayLike]) -> Array:

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from benchmarks.cli import app
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.scoring.score import score_run
+from benchmarks.scoring.scored_run import score_run
 from fitters.spec import fitters
 from fitters.starts import policies
 from scenarios.families import ExponentialFamily, Family, families, family

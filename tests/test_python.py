@@ -329,7 +329,7 @@ def test_wrong_mixtures_are_refused(weights: list, parameters: dict, words: str)
 
 def test_one_mixture_is_scored_as_a_run_scores_it() -> None:
     x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(200, 2)).ravel()
-    reference = mb.reference(x, family="normal", components=2)
+    reference = mb.reference(x, family="normal")
     best = mb.score(reference.mixture, x, reference)
     assert (best.status, best.excess) == ("converged", pytest.approx(0.0, abs=1e-9))
     poor = mb.Mixture("normal", [0.5, 0.5], mu=[0, 4], sigma=[1, 1])
@@ -341,7 +341,7 @@ def test_one_mixture_is_scored_as_a_run_scores_it() -> None:
     assert score.status == "unfinished"
     fitted = mb.EM().fit(x, family="normal", components=2, start=poor)
     assert mb.score(fitted, x, reference) == mb.score(fitted.mixture, x, reference)
-    with pytest.raises(mb.UserError, match="'gamma' is no mixture"):
+    with pytest.raises(mb.UserError, match="a str is no mixture"):
         mb.score("gamma", x, reference)  # type: ignore[arg-type]
     with pytest.raises(mb.UserError, match="the reference is of 2 normal"):
         mb.score(mb.Mixture("normal", [1.0], mu=[0], sigma=[1]), x, reference)
@@ -427,6 +427,7 @@ def test_a_dry_run_writes_nothing_and_estimates_from_earlier_runs(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
     earlier = tmp_path / "results" / "runs" / "one"
     mb.run(["small"], ["em"], restarts=2, out=earlier, workers=1)
+    mb.run(["unequal"], ["em"], restarts=2, out=earlier.with_name("two"), workers=1)
     records = read(earlier)[1]
     each = np.median([r["seconds"] + r["start_seconds"] for r in records])
     setup = np.median([r["setup_seconds"] for r in records])
@@ -533,7 +534,7 @@ def test_a_data_frame_has_columns() -> None:
     assert answer.mixture.parameters[0, 0] == pytest.approx(frame["b"].mean())
     with pytest.raises(mb.UserError, match="say which to read with --column"):
         mb.fit(frame, family="normal", components=1)
-    with pytest.raises(mb.UserError, match="'kind' of the data holds no numbers"):
+    with pytest.raises(mb.UserError, match="column 'kind' holds no numbers"):
         mb.fit(frame, family="normal", components=1, column="kind")
     with pytest.raises(mb.UserError, match="array, which has no column 'b'"):
         mb.fit(frame["a"].to_numpy(), family="normal", components=1, column="b")
@@ -594,3 +595,46 @@ def test_settings_of_a_file_are_listed(tmp_path: Path) -> None:
     done = mixturebench("list", "fitters", "./mine.py", folder=tmp_path)
     assert done.stdout.split("\n")[1].split()[:3] == ["step", "1.0", "Share"]
     assert mb.settings("em")["default"].tolist()[0] == "0.0001"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"restarts": 5.5}, "restarts=5.5: it should be a valid integer"),
+        ({"restarts": "5"}, "restarts=5: it should be a valid integer"),
+        ({"seed": "x"}, "seed=x: it should be a valid integer"),
+        ({"seed": -1}, "seed=-1: it should be greater than or equal to 0"),
+        ({"timeout": "1m"}, "timeout=1m: it should be a valid number"),
+        ({"workers": "2"}, "workers 2: it takes a whole number"),
+        ({"fitters": []}, r"fitters=\[\] leaves nothing to run"),
+        ({"progress": True}, "progress=True: it takes a function"),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused_before_anything_is_written(
+    given: dict, words: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(mb.UserError, match=words):
+        mb.run(**{"scenarios": ["small"], "fitters": ["em"], "restarts": 1, "out": out, **given})
+    assert not out.exists()
+
+
+def test_a_reference_of_other_data_is_refused() -> None:
+    x = np.random.default_rng(0).normal([0.0, 5.0], 1.0, size=(100, 2)).ravel()
+    reference = mb.reference(x, family="normal", components=2)
+    with pytest.raises(mb.UserError, match="is of 200 observations, and 150 are given"):
+        mb.score(reference.mixture, x[:150], reference)
+    draws = reference.mixture.sample(4000, seed=3)
+    assert stats.kstest(draws, reference.mixture.cdf).pvalue > 1e-3
+    for call in (reference.mixture, mb.Mixture("normal", [1.0], mu=[0], sigma=[1])):
+        assert call.sample(3, 1).shape == (3,)
+    one = mb.Mixture("normal", [1.0], mu=[0], sigma=[1])
+    with pytest.raises(mb.UserError, match="not all numbers: could not convert"):
+        one.responsibilities(["left", "right"])
+    with pytest.raises(mb.UserError, match="1 of 2 values are missing"):
+        one.pdf([np.nan, 1.0])
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    run = mb.run(["small"], ["em"], restarts=np.int64(2), out=tmp_path / "run", workers=1)  # type: ignore[arg-type]
+    assert len(run.trials) == 2

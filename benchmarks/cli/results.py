@@ -16,11 +16,16 @@ from scenarios.errors import UserError
 
 @app.command()
 def status(folder: RunFolder) -> None:
-    """Show what a run has done, what is left, what failed and why."""
+    """Show what a run has done, what is left, what failed and why.
+
+    A cell is one fitter on one data set. Of a run with --against both sides are shown.
+    """
     import mixturebench as mb
     from benchmarks import console
 
-    console.show_status(mb.load(folder))
+    sides = [folder / side for side in ("base", "new") if (folder / side / "run.json").is_file()]
+    for each in sides or [folder]:
+        console.show_status(mb.load(each))
 
 
 @app.command()

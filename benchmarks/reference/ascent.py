@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scenarios.families import Array, ExponentialFamily
+from scenarios.families import Array, ExponentialFamily, Family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
 MAX_STEP = 1.0
 """Length of a step in coordinates, which are of order one: a longer one may leave the basin."""
+LIMIT, LARGE = 1e8, 100.0
+"""The value that stands for a parameter which grows without bound, and from which one may do so."""
 CLOSE = 0.1
 """Predicted gain in nats below which a quadratic model describes the likelihood."""
 
@@ -26,6 +29,8 @@ class Ascent:
     """½ gᵀ(-H)⁻¹g, the gain at the quadratic model's maximum, in nats; inf without one."""
     smallest_eigenvalue: float
     """Of -H/n in coordinates: positive at a strict maximum."""
+    at_limit: bool = False
+    """Whether a parameter is at ``LIMIT``, where its component is of another family."""
 
 
 def ascend(sample: Sample, start: Mixture, tolerance: float = 1e-9, max_steps: int = 300) -> Ascent:
@@ -95,14 +100,59 @@ def _ascend_numerically(sample: Sample, start: Mixture, max_steps: int) -> Ascen
             return np.inf, np.zeros_like(point)
         return -value / sample.size, -gradient / sample.size
 
+    def minimum(initial: Array, bounds: list[tuple[float, float]]) -> Array:
+        options = {"maxiter": max_steps, "gtol": 1e-9, "ftol": 1e-15}
+        result = minimize(
+            objective, initial, jac=True, method="L-BFGS-B", options=options, bounds=bounds
+        )
+        return np.asarray(result.x)
+
     initial = start.within(sample.family).coordinates()
     if not np.isfinite(initial).all():
         return Ascent(start, sample.log_likelihood(start), np.inf, -np.inf)
-    options = {"maxiter": max_steps, "gtol": 1e-9, "ftol": 1e-15}
-    result = minimize(objective, initial, jac=True, method="L-BFGS-B", options=options)
-    point = np.asarray(result.x)
+    free = [(-np.inf, np.inf)] * initial.size
+    point = minimum(initial, free)
+    limiting = _limiting(sample.family, start.components)
+    ends = limiting & (point > np.log(LARGE))
+    if ends.any():
+        fixed = np.where(ends, np.log(LIMIT), point)
+        held = [(c, c) if end else free[0] for c, end in zip(fixed, ends, strict=True)]
+        fixed = minimum(fixed, held)
+        # They are ends only if the likelihood rises all the way there, along each of them.
+        lower = [np.where(place, np.log(LARGE), fixed) for place in np.diag(ends)[ends]]
+        inside = max(lower, key=lambda each: sample.log_likelihood(at(each)))
+        if sample.log_likelihood(at(fixed)) >= sample.log_likelihood(at(inside)):
+            point = fixed
+        else:
+            point = minimum(inside, free)
+    value, gradient = sample.gradient(at(point))
     hessian = _numeric_hessian(sample, start.components, point)
-    return _end(sample, at(point), *sample.gradient(at(point)), hessian)
+    held_at_end = limiting & (point == np.log(LIMIT))
+    return _end_on_boundary(sample, at(point), value, gradient, hessian, held_at_end)
+
+
+def _limiting(family: Family, components: int) -> NDArray[np.bool_]:
+    """Which coordinates (p,) are of parameters that grow without bound in a limit family."""
+    each = [name in family.limits for name in family.parameter_names()]
+    return np.array([False] * (components - 1) + each * components)
+
+
+def _end_on_boundary(
+    sample: Sample,
+    mixture: Mixture,
+    value: float,
+    gradient: Array,
+    hessian: Array,
+    ends: NDArray[np.bool_],
+) -> Ascent:
+    """The end of an ascent some of whose coordinates (p,) are at their limit.
+
+    Along the logarithm s of such a parameter the likelihood is L - c exp(-s), so that its
+    derivative is what is left to gain; the other coordinates have a quadratic model.
+    """
+    inside = _end(sample, mixture, value, gradient[~ends], hessian[np.ix_(~ends, ~ends)])
+    left = float(np.abs(gradient[ends]).sum())
+    return replace(inside, predicted_gain=inside.predicted_gain + left, at_limit=bool(ends.any()))
 
 
 def observed_information(sample: Sample, mixture: Mixture) -> Array:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.reference.certificate import Reference
+
 KEY_LENGTH = 24
 """Hexadecimal digits in the name of a stored reference."""
 
@@ -26,6 +28,17 @@ def cache_folder() -> Path:
     """The folder of stored references: MIXTUREBENCH_CACHE, or the user's cache folder."""
     folder = os.environ.get("MIXTUREBENCH_CACHE")
     return Path(folder) if folder else Path.home() / ".cache" / "mixturebench"
+
+
+def stored_reference(path: Path) -> Reference | None:
+    """The reference stored in a file; None if there is none, or if it can't be read.
+
+    A file that was cut off, or is of another version, is as good as none.
+    """
+    try:
+        return Reference.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def cache() -> Cache:

@@ -43,10 +43,12 @@ class Reference:
     unseen: float | None
     """Boender & Rinnooy Kan's estimate of the number of optima not found; None of few searches."""
     directional: float | None
-    """Lindsay's sup D(θ) = sup mean(f_θ / f̂) - 1: one more component adds at most n times this,
-    in nats; 0 where no mixture of any number of components is better."""
+    """The largest Lindsay's D(θ) = mean(f_θ / f̂) - 1 that a local search found. n sup D bounds the
+    nats that more components gain; a larger D may have been missed."""
     fewer_components: bool
     """Whether no admissible stationary point beats the best with one component fewer."""
+    limits: list[str]
+    """A sentence for each component that is of another family, at an end of the parameters."""
 
     @property
     def mixture(self) -> ScipyMixture:
@@ -59,6 +61,7 @@ class Reference:
             f"{self.mixture}{fewer}\nlog likelihood {self.log_likelihood:.6f} by {self.method}; "
             f"{self.predicted_gain:.1e} nats still to be gained\n"
             f"{self.searches} searches met {len(self.optima)} distinct optima"
+            f"{''.join(f'; {limit}' for limit in self.limits)}"
         )
 
     @classmethod

@@ -15,8 +15,10 @@ from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
 
-def directional_supremum(sample: Sample, mixture: Mixture, min_spread: float) -> float:
-    """sup D(θ) over components of admissible spread (Lindsay 1983, *Ann. Stat.* 11:86).
+def largest_directional(sample: Sample, mixture: Mixture, min_spread: float) -> float:
+    """The largest D(θ) found over components of admissible spread: at most sup D.
+
+    n sup D bounds what more components gain, in nats (Lindsay 1983, *Ann. Stat.* 11:86).
 
     Candidates are moment estimates of windows of the sorted data, narrow to wide; the best
     are refined by the simplex method.

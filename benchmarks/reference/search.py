@@ -17,11 +17,13 @@ import numpy as np
 
 import scenarios
 from benchmarks.files import replace_file
-from benchmarks.reference.admissible import rejection_reason
-from benchmarks.reference.ascent import ascend
-from benchmarks.reference.cache import KEY_LENGTH
+from benchmarks.reference.admissible import RIDGE, rejection_reason
+from benchmarks.reference.ascent import LIMIT, ascend
+from benchmarks.reference.cache import KEY_LENGTH, stored_reference
 from benchmarks.reference.certificate import Optimum, Reference
-from benchmarks.reference.directional import directional_supremum, with_a_component_more
+from benchmarks.reference.directional import largest_directional, with_a_component_more
+from benchmarks.reference.scipy_mixture import mean_nll
+from benchmarks.reference.verify import check_family, check_likelihood
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily
 from scenarios.mixture import Mixture
@@ -37,6 +39,10 @@ SAME_OPTIMUM, ON_SKETCH = 1e-2, 0.05
 T = TypeVar("T")
 
 
+class NoReferenceError(UserError):
+    """A data set has no admissible optimum, so nothing on it can be scored."""
+
+
 def find_reference(
     sample: Sample, components: int, min_spread: float, cache: Path | None = None
 ) -> Reference:
@@ -44,19 +50,25 @@ def find_reference(
 
     ``min_spread`` is the smallest admissible spread of a component, relative to the sample's. The
     cache's key is the data's digest, the family, K, ``min_spread`` and the code of the search.
-    Raises ``UserError`` if no optimum is admissible.
+    Raises ``NoReferenceError`` if no optimum is admissible, and ``FamilyError`` unless scipy's
+    densities agree with those by which it was found.
     """
     content = f"{sample.digest()}/{sample.family.name}/{components}/{min_spread!r}/{_version()}"
     key = hashlib.sha256(content.encode()).hexdigest()[:KEY_LENGTH]
     path = cache / f"{key}.json" if cache is not None else None
-    if path is not None and path.is_file():
-        return Reference.loads(path.read_text(encoding="utf-8"))
-    # The seed depends on the data alone, so that other code repeats the same searches.
-    reference = _search(sample, components, min_spread, int(sample.digest()[:8], 16))
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(reference), indent=1) + "\n"
-        replace_file(path, text.encode(), unique=True)
+    reference = None if path is None else stored_reference(path)
+    check_family(sample)
+    if reference is None:
+        # The seed depends on the data alone, so that other code repeats the same searches.
+        reference = _search(sample, components, min_spread, int(sample.digest()[:8], 16))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(asdict(reference), indent=1) + "\n"
+            replace_file(path, text.encode())
+    mixture, n = reference.mixture, sample.size
+    check_family(sample, mixture)
+    scipys = -n * mean_nll(mixture, sample.observations)
+    check_likelihood(reference.family, reference.log_likelihood, scipys, n)
     return reference
 
 
@@ -76,13 +88,16 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
         simpler = [o for o in optima if not o.rejection_reason] or simpler
     optima, searches = distinct_optima(sample, components, min_spread, seed, simpler)
     admissible = [o for o in optima if not o.rejection_reason]
+    # Where a better optimum was met and refused as a ridge, fewer components are no optimum.
+    known = [o for o in optima if o.rejection_reason in ("", RIDGE)]
     fewer = bool(simpler) and (
-        not admissible or admissible[0].log_likelihood <= simpler[0].log_likelihood + SAME_OPTIMUM
+        not known or known[0].log_likelihood <= simpler[0].log_likelihood + SAME_OPTIMUM
     )
     if not admissible and not fewer:
-        raise UserError(
+        ridge = f" (the best end is {known[0].rejection_reason})" if known else ""
+        raise NoReferenceError(
             f"no admissible optimum of {components} {sample.family.name} components was found in "
-            f"{sample.size} observations: are they all alike?"
+            f"{sample.size} observations{ridge}; fit fewer components, or another family"
         )
     best = ascend(sample, _mixture(sample, simpler[0] if fewer else admissible[0]))
     exact = isinstance(sample.family, ExponentialFamily)
@@ -101,9 +116,21 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
         optima=optima,
         unseen=_unseen(len(optima), searches),
         # In other families spreads don't bound densities (Student's t with few degrees of freedom).
-        directional=directional_supremum(sample, best.mixture, min_spread) if exact else None,
+        directional=largest_directional(sample, best.mixture, min_spread) if exact else None,
         fewer_components=fewer,
+        limits=_limits(best.mixture),
     )
+
+
+def _limits(mixture: Mixture) -> list[str]:
+    """A sentence for each component that is of another family in the limit."""
+    family = mixture.family
+    return [
+        f"component {k} is {limit} in the limit of large {name}"
+        for k, row in enumerate(mixture.parameters, start=1)
+        for name, value in zip(family.parameter_names(), row, strict=True)
+        if (limit := family.limits.get(name)) and value >= 0.999 * LIMIT
+    ]
 
 
 def _unseen(found: int, searches: int) -> float | None:

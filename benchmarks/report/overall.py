@@ -10,6 +10,7 @@ from benchmarks.report.tables import Table
 from benchmarks.runner.status import SCORED, SUCCESS
 from benchmarks.scoring.comparisons import claim_confusion, pairwise_comparisons
 from benchmarks.scoring.posterior import posterior_summary
+from benchmarks.scoring.summary import supported
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def convergence_map(trials: pd.DataFrame) -> tuple[list[str], dict[str, list[tup
     scenarios = trials["scenario"].unique().tolist()
     counts = {}
     for series in series_of(trials):
-        rows = series.rows(trials)
+        rows = series.rows(supported(trials))
         groups = [rows.loc[rows["scenario"] == name, "status"] for name in scenarios]
         counts[series.label] = [(int(s.isin(SUCCESS).sum()), len(s)) for s in groups]
     return scenarios, counts

@@ -11,7 +11,7 @@ from benchmarks.report.section import Section
 from benchmarks.report.summary_text import verdict
 from benchmarks.report.tables import Column, Drawn, Table
 from benchmarks.runner.status import SCORED
-from benchmarks.scoring.score import ScoredRun
+from benchmarks.scoring.scored_run import ScoredRun
 from benchmarks.scoring.summary import KEYS, summarise
 
 

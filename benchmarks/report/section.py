@@ -12,7 +12,7 @@ from benchmarks.report.drawing import curve_points, density_bins, view
 from benchmarks.report.figures.base import drawn_figures
 from benchmarks.report.tables import Drawn
 from benchmarks.scoring.comparisons import ONE_OPTIMUM, optima_reached
-from benchmarks.scoring.score import ScoredRun
+from benchmarks.scoring.scored_run import ScoredRun
 from scenarios.families.base import Array
 
 
@@ -29,7 +29,8 @@ class Section:
     def model(self) -> str:
         """The number of components, their family, and n."""
         scenario, n = self.data_set.scenario, self.data_set.sample.size
-        return f"{scenario.components} {scenario.family.name} components, n = {n:,}"
+        plural = "s" if scenario.components > 1 else ""
+        return f"{scenario.components} {scenario.family.name} component{plural}, n = {n:,}"
 
     @cached_property
     def figures(self) -> list[Drawn]:
@@ -70,14 +71,17 @@ class Section:
     def _picture(self, nll: float) -> str:
         """Draw the density at an optimum as an SVG path; empty where no mixture is known there."""
         family, n = self.data_set.scenario.family, self.data_set.sample.size
+        best = self.data_set.best_known
         known = [
             (abs(-optimum.log_likelihood / n - nll), optimum.weights, optimum.parameters)
-            for optimum in self.data_set.reference.optima
+            for optimum in (best.optima if best else ())
         ]
         known += [
             (abs(row.nll - nll), row.weights, row.parameters)
             for row in self.trials[self.trials["nll"].notna()].itertuples()
         ]
+        if not known:
+            return ""
         gap, weights, parameters = min(known, key=lambda entry: entry[0])
         if gap * n > ONE_OPTIMUM:
             return ""

@@ -15,8 +15,12 @@ def verdict(overall: pd.DataFrame, scenarios: int) -> list[str]:
 
     Names of fitters stand between backticks, as in Markdown.
     """
+    if overall.empty:
+        return ["No method applies to the models of this run: the table of failures says why."]
     best, *rest = rows = list(overall.itertuples())
     where = f" on {scenarios} scenarios" if scenarios > 1 else ""
+    if best.scenarios < scenarios:
+        where = f" on the {best.scenarios} of {scenarios} scenarios to which it applies"
     if best.converged == 0:
         sentences = [f"No method reached the optimum in any of its restarts{where}."]
         row = max(rows, key=lambda row: row.found / row.restarts)

@@ -6,54 +6,41 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.files import replace_file
 from benchmarks.runner.journal import DATA_FILE
 from benchmarks.runner.plan import Limits, Plan
+from benchmarks.runner.profiles import PROFILES
 from fitters.base import Fitter
 from fitters.own import OwnFitter
 from fitters.spec import fitter_of, is_own, spec_of
 from fitters.starts import policy
 from scenarios.data_files import STANDARD_INPUT, as_data
-from scenarios.errors import UserError
+from scenarios.errors import UserError, first_problem
 from scenarios.families import families
 from scenarios.registry import choose
 from scenarios.scenario import Scenario, build, file_of, load, names
 
-FITTERS = ("gradient", "direct", "newton", "em", "mcmc")
 
+class _Scalars(BaseModel):
+    """The types of the choices that are one value; others are not checked here."""
 
-@dataclass(frozen=True)
-class Profile:
-    """A predefined plan."""
-
-    scenarios: tuple[str, ...]
-    """Names; empty for every scenario of the catalogue whose truth is known."""
-    starts: tuple[str, ...]
-    restarts: Mapping[str, int]
-    """Restarts by fitter name; the entry ``""`` is for all others."""
-    data_sets: int
-    fitters: tuple[str, ...] = FITTERS
-
-
-# ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
-PROFILES = {
-    "quick": Profile(("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1),
-    # For regression tests, where data sets count more than restarts.
-    "check": Profile(
-        ("unequal", "separated", "overlapping", "three", "gamma_pair", "normal_skewed"),
-        ("quantile",),
-        {"mcmc": 3, "gradient": 4, "": 5},
-        3,
-        ("em", "em:newton=true", "direct", "newton:bins=1024,batch=5", "gradient", "mcmc:bins=256"),
-    ),
-    "standard": Profile((), ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
-    "full": Profile((), ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
-}
+    model_config = ConfigDict(strict=True)
+    profile: str | None = None
+    restarts: int | None = None
+    data_sets: int | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    timeout: float | None = None
+    setup_timeout: float | None = None
+    memory: float | None = None
+    column: str | None = None
+    family: str | None = None
+    components: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +70,14 @@ class Choices:
 
         Raises ``UserError`` for a name that is no choice.
         """
-        given, known = dict(values), [field.name for field in fields(cls)]
-        for name in given:
+        known = [field.name for field in fields(cls)]
+        for name in values:
             choose("choice of a run", name, known)
+        given = {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
+        try:
+            _Scalars.model_validate(given)
+        except ValidationError as error:
+            raise UserError(first_problem(error)) from error
         for name in ("scenarios", "fitters", "starts"):
             value = given.get(name) or ()
             given[name] = (value,) if isinstance(value, str | Fitter) else tuple(value)

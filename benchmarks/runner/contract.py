@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
+from benchmarks.runner.border import facts_of
+from benchmarks.runner.status import RETURNED
 from fitters.base import Fit, Fitter, Observe, Prepared, settings
 from fitters.spec import fitter_of
 from fitters.starts import Start, policy
@@ -29,7 +31,11 @@ def check_fitter(chosen: str | Fitter) -> Iterator[Point]:
     """
     fitter = fitter_of(chosen)
     yield "every setting has a default", _defaults(fitter)
-    reasons = {name: fitter.supports(Model(cls(), 2)) for name, cls in families().items()}
+    try:
+        reasons = {name: fitter.supports(Model(cls(), 2)) for name, cls in families().items()}
+    except Exception as error:
+        yield "supports() gives a sentence, or None", f"{type(error).__name__}: {error}"
+        return
     wrong = [n for n, r in reasons.items() if r is not None and not (isinstance(r, str) and r)]
     yield "supports() gives a sentence, or None", f"for {wrong} it gives neither" if wrong else None
     examples = [name for name, cls in families().items() if cls.example]
@@ -62,17 +68,18 @@ def _life_cycle(fitter: Fitter, sample: Sample, other: Sample) -> Iterator[Point
     changed = before != _fingerprint(sample, start)
     wrong = "it changed one of them" if changed else None
     yield "it leaves the sample and the start as they were", wrong
-    invalid = sum(not mixture.valid() for mixture in observed)
-    yield "the mixtures given to observe() are valid", f"{invalid} are not" if invalid else None
-    wrong = _difference(fit.mixture, _fit(prepared, sample, start)[0].mixture, 0.0)
-    yield "the same start and seed give the same mixture", wrong
-    if prepared.batch > 1:
-        yield "fit_many() gives each start what fit() gives it", _batch(prepared, sample, fit)
-    rebound = prepared.rebind(other)
-    if rebound is not None:
-        fresh = fitter.prepare(other, Model(other.family, 2))
-        one, two = (_fit(p, other, _start(other, 11))[0].mixture for p in (rebound, fresh))
-        yield "rebind() gives what preparing anew gives", _difference(one, two, 1e-6)
+    yield "the mixtures given to observe() are valid", _guarded(lambda: _wrong_iterates(observed))
+    point = "the same start and seed give the same mixture"
+    yield (
+        point,
+        _guarded(lambda: _difference(fit.mixture, _fit(prepared, sample, start)[0].mixture, 0.0)),
+    )
+    many = _guarded(lambda: _batch(prepared, sample, fit))
+    yield "fit_many() gives each start what fit() gives it", many
+    yield (
+        "rebind() gives what preparing anew gives",
+        _guarded(lambda: _rebound(fitter, prepared, other)),
+    )
 
 
 def _defaults(fitter: Fitter) -> str | None:
@@ -84,12 +91,33 @@ def _defaults(fitter: Fitter) -> str | None:
     return None
 
 
-def _batch(prepared: Prepared, sample: Sample, alone: Fit) -> str | None:
+def _guarded(point: Callable[[], str | None]) -> str | None:
+    """What is wrong at a point, where an exception is wrong too."""
     try:
-        many = prepared.fit_many([_start(sample, seed) for seed in (12, 11)], [5, 5])
-        return _difference(many[1].mixture, alone.mixture, 1e-6)
+        return point()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+
+
+def _wrong_iterates(observed: list[Mixture]) -> str | None:
+    invalid = sum(not mixture.valid() for mixture in observed)
+    return f"{invalid} are not" if invalid else None
+
+
+def _batch(prepared: Prepared, sample: Sample, alone: Fit) -> str | None:
+    if prepared.batch <= 1:
+        return None
+    many = prepared.fit_many([_start(sample, seed) for seed in (12, 11)], [5, 5])
+    return _difference(many[1].mixture, alone.mixture, 1e-6)
+
+
+def _rebound(fitter: Fitter, prepared: Prepared, other: Sample) -> str | None:
+    rebound = prepared.rebind(other)
+    if rebound is None:
+        return None
+    fresh = fitter.prepare(other, Model(other.family, 2))
+    one, two = (_fit(p, other, _start(other, 11))[0].mixture for p in (rebound, fresh))
+    return _difference(one, two, 1e-6)
 
 
 def _sample(family: Family, seed: int) -> Sample:
@@ -118,8 +146,9 @@ def _fit(prepared: Prepared, sample: Sample, start: Start) -> tuple[Fit, float, 
 
 
 def _wrong_fit(fit: object, sample: Sample) -> str | None:
-    if not isinstance(fit, Fit):
-        return f"it returned a {type(fit).__name__}"
+    facts = facts_of(fit)
+    if facts["outcome"] != RETURNED or not isinstance(fit, Fit):
+        return str(facts["message"])
     mixture = ScipyMixture(sample.family.name, fit.mixture.weights, fit.mixture.parameters)
     if mixture.invalid_reason() is not None:
         return mixture.invalid_reason()

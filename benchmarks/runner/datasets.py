@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.reference.admissible import spurious_reason
 from benchmarks.reference.scipy_mixture import ScipyMixture
+from benchmarks.reference.verify import check_family
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.seeds import derive
 from scenarios.data_summary import summarise_data
@@ -26,7 +27,7 @@ def draw_sample(scenario: Scenario, replicate: int, seed: int) -> Sample:
 def check_data(plan: Plan) -> dict[str, dict[str, Any]]:
     """Draw the first data set of every scenario; returns their summaries by scenario name.
 
-    Raises ``UserError`` for data that can't be fitted.
+    Raises ``UserError`` for data that can't be fitted, and for a family whose formulas are wrong.
     """
     summaries = {}
     for scenario in plan.scenarios:
@@ -43,6 +44,7 @@ def check_data(plan: Plan) -> dict[str, dict[str, Any]]:
                 "parameters: fit fewer components, or give more data"
             )
         _check_truth(scenario, sample)
+        check_family(sample)
         summaries[scenario.name] = summarise_data(sample.observations)
     return summaries
 

@@ -51,7 +51,8 @@ class Estimate:
 
     def __repr__(self) -> str:
         """Trials, folder and time, and what the time leaves out."""
-        known = self.seconds == self.seconds
+        to_run = self.fitters[self.fitters["trials"] > self.fitters["done"]]
+        known = bool(to_run["seconds"].notna().any())
         time = f"about {duration(self.seconds)}" if known else "a time that no earlier run shows"
         lines = [f"{self.left} trials to run into {self.folder}: {time}, workers: {self.workers}"]
         if known and self.unknown:

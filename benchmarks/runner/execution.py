@@ -32,8 +32,10 @@ def run_choices(
     The choices are checked before anything slow is imported, so that a typing error is answered
     at once. Raises ``UserError`` as ``Choices.plan``, ``open_session`` and ``RunSession.execute``.
     """
-    if workers is not None and workers < 1:
+    if workers is not None and not (isinstance(workers, int) and workers >= 1):
         raise UserError(f"--workers {workers}: it takes a whole number of at least 1")
+    if not callable(progress):
+        raise UserError(f"progress={progress}: it takes a function of a Progress")
     if workers is not None and dask is not None:
         raise UserError("--workers is for this machine; with --dask the cluster's threads decide")
     plan, folder = planned(choices, out)

@@ -43,6 +43,14 @@ class Status(StrEnum):
         "spurious",
         "A component has shrunk onto a few observations, where the likelihood grows without bound.",
     )
+    NO_REFERENCE = (
+        "no_reference",
+        "No admissible optimum of these data is known, so that no fit can be judged.",
+    )
+    ABOVE_REFERENCE = (
+        "above_reference",
+        "The fit is more likely than the reference and may not replace it: one of them is wrong.",
+    )
     CONVERGED = "converged", "The fit reached the reference optimum: excess of at most 0.01."
     FOUND = (
         "found",
@@ -60,6 +68,11 @@ SCORED = (*FOUND, Status.LOCAL, Status.UNFINISHED)
 """Statuses of admissible fits."""
 
 
+def recorded_text(value: object) -> str:
+    """Text for a record: valid Unicode, of at most ``MAX_MESSAGE`` characters."""
+    return str(value)[:MAX_MESSAGE].encode("utf-8", "replace").decode("utf-8")
+
+
 def failure(status: Status, message: str) -> dict[str, Any]:
     """Return the fields of a record that say how a trial failed."""
-    return {"outcome": status.value, "message": message[:MAX_MESSAGE]}
+    return {"outcome": status.value, "message": recorded_text(message)}

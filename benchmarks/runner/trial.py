@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
 import sys
@@ -12,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.journal import number, numbers
+from benchmarks.runner.border import error_of, facts_of, plain_mixture
+from benchmarks.runner.journal import number
 from benchmarks.runner.plan import Cell, Record
 from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
-from benchmarks.runner.status import MAX_MESSAGE, RETURNED, Status, failure
-from fitters.base import Fit, Fitter, Prepared
+from benchmarks.runner.status import Status, failure
+from fitters.base import Fitter, Prepared
 from fitters.starts import Start, policy
 from scenarios.data_summary import summarise_data
 from scenarios.mixture import Mixture
@@ -46,10 +46,13 @@ class Observer:
         self.next_due = max(passes + 1.0, passes * self.growth)
 
     def trace(self) -> list[list[Any]]:
-        """Return [seconds, passes, weights, parameters] of each point."""
+        """Return [seconds, passes, weights, parameters] of each point.
+
+        Raises ``InvalidMixture`` for a point that is no mixture.
+        """
         return [
-            [seconds, number(passes), numbers(m.weights.tolist()), numbers(m.parameters.tolist())]
-            for seconds, passes, m in self.points
+            [seconds, number(passes), *plain_mixture(mixture).values()]
+            for seconds, passes, mixture in self.points
         ]
 
 
@@ -64,30 +67,32 @@ class CellRunner:
         self.fitter: Fitter = cell.make_fitter()
         self.prepared: Prepared | None = None
         self.setup_seconds = 0.0
+        self._batch = 1
         self.failed: Record | None = None
         """Outcome and message of every trial, if the fitter can't be prepared."""
 
     def prepare(self, earlier: Prepared | None) -> None:
         """Rebind the object prepared for an earlier cell of the same shape, or prepare anew."""
-        reason = self.fitter.supports(self.model)
-        if reason is not None:
-            self.failed = failure(Status.UNSUPPORTED, reason)
-            return
         began = time.perf_counter()
         try:
+            reason = self.fitter.supports(self.model)
+            if reason is not None:
+                self.failed = failure(Status.UNSUPPORTED, reason)
+                return
             self.prepared = earlier.rebind(self.sample) if earlier is not None else None
             if self.prepared is None:
                 self.prepared = self.fitter.prepare(self.sample, self.model)
+            self._batch = int(self.prepared.batch)
         except BaseException as error:  # a fitter may raise anything, and the run goes on
-            self.failed = _error(error, "prepare: ")
+            self.failed = error_of(error, "prepare: ")
         self.setup_seconds = time.perf_counter() - began
 
     @property
     def batch(self) -> int:
         """How many trials to run at once."""
-        if self.prepared is None or self.cell.unbatched:
+        if self.failed is not None or self.cell.unbatched:
             return 1
-        return int(self.prepared.batch)
+        return max(1, self._batch)
 
     def run(self, trials: Sequence[tuple[str, int]]) -> list[Record]:
         """Run one trial or a batch of trials; returns their records in order."""
@@ -113,7 +118,10 @@ class CellRunner:
             "counted_by": self.fitter.counted_by,
         }
         start_policy = policy(start_name)
-        reason = start_policy.supports(self.model)
+        try:
+            reason = start_policy.supports(self.model)
+        except Exception as error:
+            return record | error_of(error, "start: "), None
         if reason is not None:
             return record | failure(Status.UNSUPPORTED, reason), None
         if self.failed is not None:
@@ -124,13 +132,15 @@ class CellRunner:
         began = time.perf_counter()
         try:
             start = Start.of(start_policy, self.sample, self.model, seed)
+            seconds = time.perf_counter() - began
+            begin = plain_mixture(start.mixture)
         except BaseException as error:
-            return record | _error(error, "start: "), None
+            return record | error_of(error, "start: "), None
         record |= {
-            "start_seconds": time.perf_counter() - began,
+            "start_seconds": seconds,
             "start_passes": dict(self.sample.passes),
-            "start_weights": numbers(start.mixture.weights.tolist()),
-            "start_parameters": numbers(start.mixture.parameters.tolist()),
+            "start_weights": begin["weights"],
+            "start_parameters": begin["parameters"],
         }
         return record, start
 
@@ -149,10 +159,10 @@ class CellRunner:
                 fits = list(self.prepared.fit_many(starts, seeds))
                 if len(fits) != size:
                     raise ValueError(f"fit_many returned {len(fits)} fits from {size} starts")
-            outcomes = [_facts(fit) for fit in fits]
+            outcomes = [facts_of(fit) for fit in fits]
         except BaseException as error:
             fits = [None] * size
-            outcomes = [_error(error) for _ in starts]
+            outcomes = [error_of(error) for _ in starts]
         cost = {
             "batch": size,
             "seconds": (time.perf_counter() - began) / size,
@@ -186,34 +196,8 @@ class CellRunner:
             if getattr(fit, "posterior", None) is not None:
                 outcome["posterior"] = summarise_posterior(fit.posterior, self.sample)
         except Exception as error:
-            outcome |= _error(error, "its trace or posterior: ")
+            outcome |= error_of(error, "its trace or posterior: ")
         return outcome
-
-
-def _facts(fit: object) -> Record:
-    """Return the fields of a record that come from a fit."""
-    if not isinstance(fit, Fit):
-        return failure(Status.ERROR, f"the fitter returned a {type(fit).__name__}, not a Fit")
-    try:
-        facts = {
-            "outcome": RETURNED,
-            "message": str(fit.message)[:MAX_MESSAGE],
-            "weights": numbers(fit.mixture.weights.tolist()),
-            "parameters": numbers(fit.mixture.parameters.tolist()),
-            "claimed": None if fit.claimed is None else bool(fit.claimed),
-            "iterations": int(fit.iterations),
-            "passes": {str(kernel): float(count) for kernel, count in fit.passes.items()},
-        }
-        if fit.extra is not None:
-            json.dumps(dict(fit.extra), allow_nan=False)  # raises what the journal can't write
-            facts["extra"] = dict(fit.extra)
-    except Exception as error:  # an error of this fit alone, in a batch too
-        return _error(error)
-    return facts
-
-
-def _error(error: BaseException, stage: str = "") -> Record:
-    return failure(Status.ERROR, f"{stage}{type(error).__name__}: {error}")
 
 
 def _peak_mb() -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.runner.status import FOUND, SUCCESS
 from benchmarks.scoring.statistics import holm, mcnemar_p
+from benchmarks.scoring.summary import supported
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,15 +19,15 @@ ONE_OPTIMUM = 0.05
 def pairwise_comparisons(trials: pd.DataFrame, by: str = "fitter") -> pd.DataFrame:
     """Every pair of fitters (or start policies) on the trials that both have.
 
-    Trials are matched by scenario, data set, restart, and start (or fitter). ``wins`` counts
-    those on which the first alone converged, ``losses`` the second alone, ``ties`` both or
-    neither. ``p`` is from the exact two-sided sign test on wins and losses, ``p_holm`` is
-    adjusted for all rows. ``faster`` is the median of the second's time over the first's,
-    where both converged.
+    Trials are matched by scenario, data set, restart, and start (or fitter); those of methods that
+    do not apply to the model are left out. ``wins`` counts those on which the first alone
+    converged, ``losses`` the second alone, ``ties`` both or neither. ``p`` is from the exact
+    two-sided sign test on wins and losses, ``p_holm`` is adjusted for all rows. ``faster`` is the
+    median of the second's time over the first's, where both converged.
     """
     import pandas as pd
 
-    other = "start" if by == "fitter" else "fitter"
+    other, trials = "start" if by == "fitter" else "fitter", supported(trials)
     keys = ["scenario", "replicate", "restart", other]
     rows = []
     for first, second in combinations(trials[by].unique(), 2):

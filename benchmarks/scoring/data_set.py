@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from benchmarks.reference.cache import cache_folder
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
-from benchmarks.reference.search import find_reference
+from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.runner.plan import Record
 from scenarios.data_files import as_data
@@ -34,6 +34,7 @@ class DataSet:
     """The observations of a data set, and the truth where there is one."""
 
     scenario: Scenario
+    replicate: int
     sample: Sample
     truth: ScipyMixture | None
     no_error_reason: str
@@ -44,12 +45,13 @@ class DataSet:
         """Draw the data again, and predict the standard errors of the truth."""
         sample = draw_sample(scenario, replicate, seed)
         if scenario.truth is None:
-            return cls(scenario, sample, None, "no truth")
+            return cls(scenario, replicate, sample, None, "no truth")
         truth = ScipyMixture(
             scenario.family.name, scenario.truth.weights, scenario.truth.parameters
         )
         identifiable = worst_standard_error(truth, sample.size) <= MAX_STANDARD_ERROR
-        return cls(scenario, sample, truth, "" if identifiable else "not identifiable at this n")
+        reason = "" if identifiable else "not identifiable at this n"
+        return cls(scenario, replicate, sample, truth, reason)
 
     @classmethod
     def given(
@@ -79,7 +81,12 @@ class DataSet:
             "title": "observations", "family": sample.family.name, "spread_floor": floor,
             "data": {"file": "-", "components": components},
         }  # fmt: skip
-        return cls(build("data", content, Path()), sample, None, "no truth")
+        return cls(build("data", content, Path()), 0, sample, None, "no truth")
+
+    @property
+    def name(self) -> str:
+        """The scenario, and the number of the data set."""
+        return f"{self.scenario.name}, data set {self.replicate}"
 
     @property
     def observations(self) -> Array:
@@ -97,6 +104,14 @@ class DataSet:
         return find_reference(
             self.sample, self.scenario.components, self.min_spread, cache_folder()
         )
+
+    @property
+    def best_known(self) -> Reference | None:
+        """The reference; None where no optimum is admissible."""
+        try:
+            return self.reference
+        except NoReferenceError:
+            return None
 
     def trace(self, record: Record) -> list[tuple[float, float, float]]:
         """(seconds, passes, NLL) of each iterate in a trial's record."""

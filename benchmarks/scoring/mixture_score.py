@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
-from benchmarks.runner.status import RETURNED
+from benchmarks.runner.status import RETURNED, Status
 from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.score import MIN_GAIN, Score, score_trial, trial_status
 from scenarios.errors import UserError
@@ -36,7 +36,10 @@ def score_mixture(
     """
     mixture = getattr(fitted, "mixture", fitted)
     if not isinstance(mixture, Mixture | ScipyMixture):
-        raise UserError(f"{fitted!r} is no mixture: give a Mixture, or a fit or answer with one")
+        raise UserError(
+            f"a {type(fitted).__name__} is no mixture: give a Mixture, or a fit or answer that "
+            "has one, and then the observations"
+        )
     family = mixture.family if isinstance(mixture.family, str) else mixture.family.name
     components = len(mixture.weights)
     data_set = DataSet.given(x, family, components)
@@ -46,20 +49,23 @@ def score_mixture(
             f"the reference is of {reference.components} {reference.family} components and the "
             f"mixture has {components} of {family}: search for another with reference()"
         )
+    if reference.size != data_set.sample.size:
+        raise UserError(
+            f"the reference is of {reference.size} observations, and {data_set.sample.size} are "
+            "given: search for theirs with reference()"
+        )
     record = {
         "outcome": RETURNED,
         "weights": mixture.weights.tolist(),
         "parameters": np.asarray(mixture.parameters).tolist(),
     }
-    score, reference_nll = (
-        score_trial(record, data_set),
-        mean_nll(reference.mixture, data_set.observations),
-    )
-    score = replace(score, reference_nll=reference_nll)
+    reference_nll = mean_nll(reference.mixture, data_set.observations)
+    score = replace(score_trial(record, data_set), reference_nll=reference_nll)
     if score.status is not None:
         return score
     gap = data_set.sample.size * (score.nll - reference_nll)
     excess = 2.0 * gap / data_set.scenario.model.dimension
-    message = f"better than the reference by {-gap:.3g} nats" if gap < -MIN_GAIN else ""
-    status = trial_status(excess, score.gain_left, None)
-    return replace(score, status=status, excess=excess, message=message)
+    if gap < -MIN_GAIN:
+        message = f"better than the reference by {-gap:.3g} nats"
+        return replace(score, status=Status.ABOVE_REFERENCE, excess=excess, message=message)
+    return replace(score, status=trial_status(excess, score.gain_left, None), excess=excess)

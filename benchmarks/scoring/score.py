@@ -1,35 +1,23 @@
-"""Scores of a run: a pure function of its records, the data, and their references.
+"""The score of one trial: what it returned, recomputed by scipy, before a reference judges it.
 
-A better reference can score old runs again. A fitter's own claims are reported, never used.
+A fitter's own claims are reported, never used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from benchmarks.reference.admissible import rejection_reason, spurious_reason
+from benchmarks.reference.admissible import spurious_reason
 from benchmarks.reference.ascent import ascend
-from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
-from benchmarks.runner.journal import read
-from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
-from benchmarks.runner.session import resume_command
+from benchmarks.runner.plan import Record
 from benchmarks.runner.status import RETURNED, Status
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.facts import Facts
-from benchmarks.scoring.targets import target_costs
 from benchmarks.scoring.truth_errors import interval_coverage, truth_errors
-from scenarios.data_summary import same_data, summarise_data
-from scenarios.errors import UserError
 from scenarios.mixture import Mixture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CONVERGED_EXCESS, FOUND_EXCESS = 0.01, 1.0
 """The largest excess of a fit that converged, and of one that found the optimum."""
@@ -102,120 +90,37 @@ class Score:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, eq=False)
-class ScoredRun:
-    """A run with its scores."""
-
-    run: dict[str, Any]
-    """The content of ``run.json``."""
-    data_sets: dict[tuple[str, int], DataSet]
-    """By scenario and replicate."""
-    trials: pd.DataFrame
-    """The scored table, one row a trial."""
-    traces: dict[Key, list[tuple[float, float, float]]]
-    """(seconds, passes, NLL) of each recorded iterate of a trial."""
-    notes: list[str]
-    """Sentences, without their full stops, on what limits the figures."""
-
-
-def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None) -> ScoredRun:
-    """Score the run in ``folder``; ``UserError`` if its data cannot be drawn again.
-
-    ``progress`` is called before each data set, whose reference may take seconds.
-    """
-    import pandas as pd
-
-    run, records = read(folder)
-    plan = Plan.of(run["plan"])
-    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
-    data_sets, traces = {}, {}
-    table: list[dict[str, Any]] = []
-    notes: list[str] = []
-    groups: dict[tuple[str, int], list[Record]] = {}  # of all fitters: they share a reference
-    for record in plan.ordered(records):
-        groups.setdefault(key_of(record)[:2], []).append(record)
-    for (name, replicate), group in groups.items():
-        progress(f"scoring {name}, data set {replicate}")
-        data_set = DataSet.of(scenarios[name], replicate, plan.seed)
-        data_sets[name, replicate] = data_set
-        check_drawn(data_set, group)
-        rows, messages = score_data_set(group, data_set, data_set.reference)
-        for record, row in zip(group, rows, strict=True):
-            traces[key_of(record)] = points = data_set.trace(record)
-            row.update(target_costs(points, row))
-        table += rows
-        notes += messages
-    if len(table) < plan.size():
-        notes.append(
-            f"{plan.size() - len(table)} of the planned trials are missing from every figure: "
-            f"to run them: {resume_command(folder)}"
-        )
-    failures = sum(record["outcome"] != RETURNED for record in records)
-    if failures:
-        notes.append(
-            f"{failures} of {len(records)} trials returned no fit; their causes: mixturebench "
-            f"status {folder}"
-        )
-    return ScoredRun(run, data_sets, pd.DataFrame(table), traces, notes)
-
-
-def check_drawn(data_set: DataSet, records: list[Record]) -> None:
-    """Raise ``UserError`` unless the data drawn now are those of the ``records``."""
-    drawn = summarise_data(data_set.observations)
-    if not all(same_data(drawn, record.get("data", drawn)) for record in records):
-        raise UserError(
-            f"scenario {data_set.scenario.name!r}: the data drawn now are not those of the run: "
-            "its file or the generator has changed; run again"
-        )
-
-
-def score_data_set(
-    records: list[Record], data_set: DataSet, reference: Reference
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of the scored table for the trials of one data set, and notes on its reference.
-
-    A fit that is admissible, stationary and better than the reference by more than rounding
-    replaces it.
-    """
-    name, notes = data_set.scenario.name, []
-    if reference.fewer_components:
-        notes.append(
-            f"{name}: no admissible optimum with {reference.components} components beats the "
-            f"best with {reference.components - 1}, which is the reference"
-        )
-    trials = [(record, score_trial(record, data_set)) for record in records]
-    reference_nll = mean_nll(reference.mixture, data_set.observations)
-    better = [trial for trial in trials if _beats(trial[1], reference_nll, data_set)]
-    if better:
-        record, best = min(better, key=lambda trial: trial[1].nll)
-        gain = (reference_nll - best.nll) * data_set.sample.size
-        notes.append(
-            f"{name}, data set {record['replicate']}: {record['fitter']} (start "
-            f"{record['start']}, restart {record['restart']}) is better than the reference by "
-            f"{gain:.3g} nats, and has taken its place in this run"
-        )
-        reference_nll = best.nll
-    errors = {} if reference.fewer_components else truth_errors(reference.mixture, data_set)
-    error = errors.get("information_error", np.nan)
-    return [_row(*trial, data_set, reference_nll, error) for trial in trials], notes
-
-
 def score_trial(record: Record, data_set: DataSet) -> Score:
     """The score of a trial without reference; ``status`` is None where a reference decides it."""
     message = record.get("message", "")
     if record["outcome"] != RETURNED:
         return Score(Status(record["outcome"]), message)
-    fitted = ScipyMixture.of(data_set.scenario.family.name, record["weights"], record["parameters"])
+    try:
+        mixture = (record["weights"], record["parameters"])
+        fitted = ScipyMixture.of(data_set.scenario.family.name, *mixture)
+    except (KeyError, TypeError, ValueError) as error:
+        return Score(Status.INVALID, f"its record has no mixture: {error}")
     score = Score(None, message, fitted.weights.tolist(), fitted.parameters.tolist())
+    try:
+        with np.errstate(all="ignore"):
+            return _judged(score, fitted, record, data_set)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        reason = f"it can't be scored: {type(error).__name__}: {error}"
+        return replace(score, status=Status.INVALID, message=with_message(reason, message))
+
+
+def _judged(score: Score, fitted: ScipyMixture, record: Record, data_set: DataSet) -> Score:
+    """The score of a mixture of numbers."""
+    message = score.message
     invalid, expected = fitted.invalid_reason(), data_set.scenario.components
     if invalid is None and len(fitted.weights) != expected:
         invalid = f"it has {len(fitted.weights)} components, and {expected} were asked for"
     if invalid is not None:
-        return replace(score, status=Status.INVALID, message=_with_message(invalid, message))
+        return replace(score, status=Status.INVALID, message=with_message(invalid, message))
     x = data_set.observations
     spurious = spurious_reason(fitted, x, data_set.min_spread)
     if spurious is not None:
-        score = replace(score, status=Status.SPURIOUS, message=_with_message(spurious, message))
+        score = replace(score, status=Status.SPURIOUS, message=with_message(spurious, message))
         if np.abs(fitted.parameters).max() >= MAX_STABLE_PARAMETER:
             return score
         # The optimum beyond it is of interest, but its own likelihood is no score.
@@ -248,44 +153,6 @@ def trial_status(excess: float, gain_left: float, posterior: dict[str, Any] | No
     return Status.CONVERGED if mixed and float(posterior["ess"]) >= MIN_ESS else Status.FOUND
 
 
-def _row(
-    record: Record, score: Score, data_set: DataSet, reference_nll: float, reference_error: float
-) -> dict[str, Any]:
-    """A row of the scored table: the trial, its score beside the reference's, its facts, n and p.
-
-    ``reference_error`` is the reference's information error.
-    """
-    n, p = data_set.sample.size, data_set.scenario.model.dimension
-    excess, status = score.excess, score.status
-    if status is None:
-        excess = 2.0 * n * (score.nll - reference_nll) / p
-        status = trial_status(excess, score.gain_left, record.get("posterior"))
-    return {
-        **{name: record[name] for name in TRIAL},
-        **vars(score),
-        "status": str(status),  # plain text for Parquet
-        "reference_nll": reference_nll,
-        "excess": excess,
-        "reference_information_error": reference_error,
-        **vars(Facts.of(record)),
-        "n": n,
-        "p": p,
-    }
-
-
-def _beats(score: Score, reference_nll: float, data_set: DataSet) -> bool:
-    """Whether a fit is better than the reference, and may replace it."""
-    if score.status is not None:
-        return False
-    gain = (reference_nll - score.nll) * data_set.sample.size
-    if not (gain > MIN_GAIN and score.gain_left <= CONVERGED_EXCESS):
-        return False
-    family = data_set.sample.family
-    mixture = Mixture(family, np.array(score.weights), np.array(score.parameters))
-    summit = ascend(data_set.sample, mixture)
-    return not rejection_reason(data_set.sample, summit, data_set.min_spread)
-
-
 def _optimum(fitted: ScipyMixture, data_set: DataSet, nll: float) -> dict[str, Any]:
     """The fields ``optimum`` and ``gain_left`` of a fit.
 
@@ -305,5 +172,6 @@ def _optimum(fitted: ScipyMixture, data_set: DataSet, nll: float) -> dict[str, A
     return {"optimum": optimum, "gain_left": max(0.0, 2.0 * gain / fitted.size)}
 
 
-def _with_message(reason: str, message: str) -> str:
+def with_message(reason: str, message: str) -> str:
+    """A reason, and the fitter's own message if there is one."""
     return f"{reason} (the fitter: {message})" if message else reason

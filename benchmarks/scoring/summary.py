@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.runner.status import FOUND, SUCCESS
+from benchmarks.runner.status import FOUND, SUCCESS, Status
 from benchmarks.scoring.statistics import clustered_interval
 
 if TYPE_CHECKING:
@@ -25,14 +25,21 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
 
     rows = [
         {**dict(zip(by, key, strict=True)), **summary_row(group)}
-        for key, group in trials.groupby(list(by), sort=False)
+        for key, group in supported(trials).groupby(list(by), sort=False)
     ]
-    table = pd.DataFrame(rows)
+    # Without rows, the columns and types of one.
+    example = {**dict.fromkeys(by, ""), **summary_row(trials)}
+    table = pd.DataFrame(rows or [example]).iloc[: len(rows)]
     table = table.sort_values(["rate", "ert_seconds"], ascending=[False, True], kind="stable")
     if "scenario" in by:
         place = {name: index for index, name in enumerate(trials["scenario"].unique())}
         table = table.sort_values("scenario", key=lambda s: s.map(place), kind="stable")
     return table.reset_index(drop=True)
+
+
+def supported(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials of methods that apply to the model: others are in no rate and no test."""
+    return trials[trials["status"] != Status.UNSUPPORTED]
 
 
 def summary_row(group: pd.DataFrame) -> dict[str, Any]:
@@ -53,6 +60,7 @@ def summary_row(group: pd.DataFrame) -> dict[str, Any]:
     claimed = group["claimed"].eq(True)  # null is no claim
     others = group["status"][~found].value_counts()
     return {
+        "scenarios": int(group["scenario"].nunique()),
         "restarts": restarts,
         "converged": converged,
         "rate": converged / restarts,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.runner.status import SCORED
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ def target_costs(
 
     ``points`` are (seconds, passes, NLL) of its iterates, ``row`` its row of the scored table.
     ``target_seconds`` and ``target_passes`` count neither start nor setup. They are infinite
-    for a target that was not reached, and for all targets of a trial without an admissible fit.
+    for a target that was not reached, and for all targets of a trial without a scored fit.
     """
-    if np.isfinite(row["nll"]):
+    if np.isfinite(row["nll"]) and row["status"] in SCORED:
         points = [*points, (row["seconds"], row["passes"], row["nll"])]
     else:
         points = []

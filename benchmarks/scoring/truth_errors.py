@@ -97,7 +97,9 @@ def label_order(mixture: ScipyMixture, truth: ScipyMixture) -> tuple[int, ...]:
         if np.isfinite(distances).any():
             return orders[int(np.nanargmin(distances))]
     cost = ((truth.places()[:, None] - mixture.places()[None]) ** 2).sum(axis=2)
-    return tuple(linear_sum_assignment(cost)[1].tolist())
+    # A component without a place, such as one at an end of the floats, is the farthest.
+    finite = np.nan_to_num(cost, nan=1e300, posinf=1e300)
+    return tuple(linear_sum_assignment(finite)[1].tolist())
 
 
 def information_errors(

@@ -20,7 +20,7 @@ from scenarios.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.scoring.score import ScoredRun
+    from benchmarks.scoring.scored_run import ScoredRun
 
 PRESET = "gradient:preset=article"
 SLOWER = "gradient:preset=article,learning_rate=0.1,max_epochs=500"

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.compare import ALPHA
 from benchmarks.compare.verdict import METRICS
-from benchmarks.runner.choices import PROFILES
+from benchmarks.runner.profiles import PROFILES
 from benchmarks.scoring import statistics
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import numpy as np
 from benchmarks.compare import ALPHA
 from benchmarks.compare.pairs import Pairs, paired_table
 from benchmarks.compare.verdict import compare
-from benchmarks.runner.choices import PROFILES
 from benchmarks.runner.plan import Cell, Record, Shape
+from benchmarks.runner.profiles import PROFILES
 from benchmarks.runner.seeds import derive
 from benchmarks.runner.status import SUCCESS
 from benchmarks.runner.trial import CellRunner
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import score_data_set
+from benchmarks.scoring.scored_run import score_data_set
 from fitters.base import Prepared
 from fitters.spec import parse
 from fitters.starts import Start, policy
@@ -151,7 +151,7 @@ def _pairs(comparison: NeutralComparison, name: str, replicate: int) -> pd.DataF
         else:
             starts = [_changed(start, comparison.variant, generator) for start in starts]
         new += _records(cell, sample, starts, seeds)
-    rows, _ = score_data_set(base + new, data_set, data_set.reference)
+    rows, _ = score_data_set(base + new, data_set)
     return paired_table(rows[: len(base)], rows[len(base) :])
 
 

@@ -66,6 +66,8 @@ class Family(ABC):
     """The open interval on which the density is positive; its ends are outside."""
     example: ClassVar[tuple[tuple[float, ...], ...]] = ()
     """Parameters of two well separated components, on which the contract test fits."""
+    limits: ClassVar[dict[str, str]] = {}
+    """The families that this one becomes as a parameter grows without bound, by the parameter."""
     expressions: ClassVar[dict[str, str]] = {}
     """Code that makes K components in "scipy", "torch" and "pymc": ``stats.beta({alpha}, {beta})``.
 
@@ -126,6 +128,18 @@ class Family(ABC):
         values[..., ~positive] = self.centre + self.scale * values[..., ~positive]
         return values
 
+    def units(self, parameters: Array) -> Array:
+        """Steps in free coordinates that change a component about as much as it is wide, (K, d).
+
+        1, but in a location the component's scale ÷ the family's, where it has a scale.
+        """
+        units = np.ones(parameters.shape)
+        kinds = [parameter.kind for parameter in self.parameters]
+        if "scale" in kinds:
+            widths = parameters[:, [kinds.index("scale")]] / self.scale
+            units[:, ~self.positive()] = widths
+        return units
+
     def log_density(self, x: Array, parameters: Array) -> Array:
         """log f(x | parameters), shape (K, n); here by scipy."""
         return np.asarray(self.scipy_distribution(parameters).logpdf(x))
@@ -182,14 +196,15 @@ class Family(ABC):
     def score(self, x: Array, parameters: Array) -> Array:
         """∂ log f / ∂ free coordinates, shape (K, d, n), by central differences: 2d densities."""
         free = self.free(parameters)
-        step = 6e-6  # ≈ cube root of the rounding unit: balances truncation and rounding
+        # ≈ cube root of the rounding unit: balances truncation and rounding.
+        steps = 6e-6 * self.units(parameters)
         columns = []
         for j in range(free.shape[1]):
-            shift = np.zeros(free.shape[1])
-            shift[j] = step
+            shift = np.zeros(free.shape)
+            shift[:, j] = steps[:, j]
             above = self.log_density(x, self.usual(free + shift))
             below = self.log_density(x, self.usual(free - shift))
-            columns.append((above - below) / (2.0 * step))
+            columns.append((above - below) / (2.0 * steps[:, [j]]))
         return np.stack(columns, axis=1)
 
     def spread(self, parameters: Array) -> Array:

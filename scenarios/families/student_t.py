@@ -18,6 +18,7 @@ class StudentT(Family):
     name = "student_t"
     parameters = (Parameter("df"), Parameter("loc", "location"), Parameter("scale", "scale"))
     example = ((6.0, -3.0, 0.6), (6.0, 3.0, 0.8))
+    limits = {"df": "normal"}
     expressions = {
         "scipy": "stats.t({df}, {loc}, {scale})",
         "torch": "StudentT(t({df}), t({loc}), t({scale}))",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.compare.verdict import EXIT, METRICS
-from benchmarks.runner.choices import PROFILES
 from benchmarks.runner.journal import RUN, TRIALS, from_line, read, to_line
+from benchmarks.runner.profiles import PROFILES
 from benchmarks.scoring import statistics
 from benchmarks.studies.planted import DEFECTS, plant
 from tests.conftest import mixturebench

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
 from dataclasses import fields
 from itertools import permutations
 from typing import Any
@@ -12,17 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from pydantic.dataclasses import dataclass
 
 from benchmarks.runner.contract import check_fitter
 from benchmarks.runner.plan import Cell
 from benchmarks.runner.trial import CellRunner
-from fitters.base import Fit, Fitter, Prepared
+from fitters.base import Fit, Fitter, Observe, Prepared
 from fitters.em import EM
 from fitters.relabelling import relabel
 from fitters.spec import fitters, parse
 from fitters.starts import Start, policy
 from scenarios.errors import UserError
 from scenarios.families import family
+from scenarios.mixture import Mixture
 from scenarios.model import Model
 from scenarios.sample import Sample
 from scenarios.scenario import load
@@ -75,7 +78,6 @@ def test_contract_is_run_on_every_fitter_here() -> None:
         ("em", {"expectation": 1.0}),
         ("em:newton=true", {"expectation": 1.0}),
         ("em:accelerate=false", {"expectation": 1.0}),
-        ("em:bins=64", {"expectation": 1.0}),
         ("newton", {"hessian": 1.0}),
         ("direct", {}),
         ("direct:method=BFGS", {}),
@@ -89,7 +91,6 @@ def test_passes_by_kernel_are_those_made(
     data = Sample.of(load("unequal").observations(0, 0), family("beta"))
     model, made = Model(data.family, 2), Counter[str]()
     start, prepared = Start.of(policy("quantile"), data, model, 1), parse(spec).prepare(data, model)
-    rows = len(data.sketch(64).counts) if "bins" in spec else data.size
 
     def counted(name: str, kernel: str) -> None:
         original = getattr(Sample, name)
@@ -106,11 +107,26 @@ def test_passes_by_kernel_are_those_made(
     fit = prepared.fit(start, 0, lambda copy: None)
     assert fit.passes == pytest.approx(data.passes)
     if spec not in ("gradient:max_epochs=20", "scipy_user"):  # which use no kernel of the sample
-        assert fit.passes == pytest.approx({k: n * rows / data.size for k, n in made.items()})
+        assert fit.passes == pytest.approx({k: float(n) for k, n in made.items()})
     for kernel, passes in per_iteration.items():
         extra = 1 if kernel == "hessian" else 0  # Newton evaluates its start
-        expected = passes * (fit.iterations + extra) * rows / data.size
-        assert fit.passes[kernel] == pytest.approx(expected)
+        assert fit.passes[kernel] == pytest.approx(passes * (fit.iterations + extra))
+
+
+def test_passes_over_a_sketch_are_shares_of_one(founding: Sample) -> None:
+    model = Model(founding.family, 2)
+    start, prepared = Start.of(policy("quantile"), founding, model, 1), parse("em:bins=64")
+    founding.passes.clear()
+    fit = prepared.prepare(founding, model).fit(start, 0, lambda copy: None)
+    share = len(founding.sketch(64).counts) / founding.size
+    assert fit.passes == pytest.approx(founding.passes)
+    assert fit.passes["expectation"] == pytest.approx(fit.iterations * share)
+    # Its cost is judged by a gradient on the sketch and a Hessian on one of 16 times the rows.
+    fine = len(founding.sketch(64).finer.counts) / founding.size  # type: ignore[union-attr]
+    assert fit.passes["gradient"] == pytest.approx(share)
+    assert (fit.passes["hessian"] - fine) / share == pytest.approx(
+        round((fit.passes["hessian"] - fine) / share)
+    )
 
 
 @pytest.mark.parametrize(
@@ -264,3 +280,74 @@ def test_settings_are_converted_and_presets_can_be_overridden() -> None:
         EM(tolerance=-1.0)
     with pytest.raises(UserError, match=r"tolerance=-1: it should be greater than 0"):
         parse("em:tolerance=-1")
+
+
+@pytest.mark.parametrize(
+    ("breach", "point"),
+    [
+        ("second", "the same start and seed give the same mixture"),
+        ("many", "fit_many() gives each start what fit() gives it"),
+        ("rebind", "rebind() gives what preparing anew gives"),
+        ("supports", "supports() gives a sentence, or None"),
+        ("iterate", "the mixtures given to observe() are valid"),
+        ("ragged", "fit() returns a Fit of a valid mixture, with its claims"),
+        ("iterations", "fit() returns a Fit of a valid mixture, with its claims"),
+    ],
+)
+def test_the_contract_names_the_point_that_an_exception_breaks(breach: str, point: str) -> None:
+    calls = []
+
+    @plain_dataclass
+    class Prepared_(Prepared):
+        batch = 2 if breach == "many" else 1  # type: ignore[assignment]
+
+        def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+            calls.append(seed)
+            if breach == "second" and len(calls) == 2:
+                raise RuntimeError("worn out")
+            observe(lambda: None if breach == "iterate" else start.mixture)  # type: ignore[arg-type,return-value]
+            mixture: Any = start.mixture
+            if breach == "ragged":
+                mixture = Mixture(mixture.family, [[1.0], [1.0, 2.0]], mixture.parameters)
+            iterations = float("inf") if breach == "iterations" else 1
+            return Fit(mixture, None, iterations, {"likelihood": 1.0})  # type: ignore[arg-type]
+
+        def fit_many(self, starts: Any, seeds: Any) -> list[Fit]:
+            raise RuntimeError("one at a time")
+
+        def rebind(self, sample: Sample) -> Prepared | None:
+            if breach == "rebind":
+                raise RuntimeError("bound")
+            return None
+
+    @dataclass(frozen=True)
+    class Breaks(Fitter):
+        """Breaks one point."""
+
+        counted_by = "fitter"
+
+        def supports(self, model: Model) -> str | None:
+            if breach == "supports":
+                raise RuntimeError("unsure")
+            return None
+
+        def prepare(self, sample: Sample, model: Model) -> Prepared:
+            return Prepared_()
+
+    wrong = {name: reason for name, reason in check_fitter(Breaks()) if reason is not None}
+    assert list(wrong) == [point]
+
+
+def test_every_tensor_of_the_module_moves_with_it(founding: Sample) -> None:
+    import torch
+
+    from fitters.gradient import _module_class
+
+    model = Model(founding.family, 2)
+    start = Start.of(policy("quantile"), founding, model, 1)
+    for spec in ("gradient", "gradient:bins=64"):
+        prepared = parse(spec).prepare(founding, model)
+        module = _module_class()(prepared, start.mixture, lambda copy: None)
+        own = [name for name, value in vars(module).items() if isinstance(value, torch.Tensor)]
+        assert own == []  # Lightning moves parameters and buffers to the accelerator, no others
+        assert {"unit", "shift", "positive", "counts"} <= dict(module.named_buffers()).keys()

@@ -68,6 +68,11 @@ RESUMED = _of(
     "a_run_with_changed_data_is_not_resumed two_workers_and_one_give_the_same_figures "
     "losses_in_a_row_are_counted_across_sessions",
 )
+CODE = ("tests/runner/test_code_of_a_run.py",)
+HELP = _of("python", "values_of_a_wrong_type_are_refused_before_anything_is_written")
+VERIFY = ("tests/reference/test_verify.py",)
+NO_REFERENCE = _of("report/report", "a_data_set_without_reference_ends_nothing")
+BORDER = _of("runner/plugins", "a_malformed_fit_is_a_row_of_its_own_trial_alone")
 GROWN = _of(
     "python",
     "a_run_goes_on_and_grows data_of_ones_own wrong_data_are_an_error_of_one_sentence "
@@ -79,7 +84,9 @@ INTERRUPTED = _of("runner/survival", "an_interruption_is_quick_and_says_how_to_r
 TESTS = {
     "benchmarks/reference/admissible.py": (*SCORES, *REFERENCE),
     "benchmarks/reference/scipy_mixture.py": (*SCORES, *REFERENCE, *PLUGIN),
-    "benchmarks/scoring/score.py": (*SCORES, *STATUSES, *FACTS, *REFERENCE, *SCORED),
+    "benchmarks/reference/verify.py": VERIFY,
+    "benchmarks/scoring/score.py": (*SCORES, *STATUSES, *REFERENCE, *BORDER),
+    "benchmarks/scoring/scored_run.py": (*SCORES, *FACTS, *REFERENCE, *SCORED, *NO_REFERENCE),
     "benchmarks/scoring/summary.py": (*SUMMARY, *REPORT),
     "benchmarks/scoring/comparisons.py": TABLES,
     "benchmarks/scoring/mixture_score.py": SCORED_ALONE,
@@ -91,12 +98,13 @@ TESTS = {
     "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),
     "benchmarks/runner/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
-    "benchmarks/runner/choices.py": (*FACTS, *WRONG, *RESUMED, *GROWN),
+    "benchmarks/runner/border.py": BORDER,
+    "benchmarks/runner/choices.py": (*FACTS, *WRONG, *HELP, *RESUMED, *GROWN),
     "benchmarks/runner/estimate.py": ESTIMATE,
     "benchmarks/runner/seeds.py": PROPERTIES,
-    "benchmarks/runner/session.py": (*FACTS, *WRONG, *RESUMED),
+    "benchmarks/runner/session.py": (*FACTS, *CODE, *WRONG, *RESUMED),
     "benchmarks/runner/cell_progress.py": PROGRESS,
-    "benchmarks/compare/pairs.py": (*VERDICT, *FACTS, *PAIRS),
+    "benchmarks/compare/pairs.py": (*VERDICT, *FACTS, *CODE, *PAIRS),
     "benchmarks/compare/verdict.py": VERDICT,
     "benchmarks/compare/baseline.py": (*FACTS, *BASELINE),
 }

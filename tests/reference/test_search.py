@@ -15,7 +15,7 @@ from benchmarks.reference.certificate import Reference
 from benchmarks.reference.search import find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import score_data_set
+from benchmarks.scoring.scored_run import score_data_set
 from benchmarks.scoring.truth_errors import information_errors
 from scenarios.mixture import Mixture
 from scenarios.scenario import build, load

@@ -229,7 +229,7 @@ def test_colours_have_the_contrast_that_eyes_need(theme: int) -> None:
 def ranked(**values: object) -> dict:
     base = {"fitter": "em", "start": "quantile", "restarts": 10, "converged": 10, "rate": 1.0,
             "rate_low": 0.72, "rate_high": 1.0, "found": 10, "seconds": 0.01, "claims": 10,
-            "false_claims": 0, "others": ""}  # fmt: skip
+            "false_claims": 0, "others": "", "scenarios": 1}  # fmt: skip
     return {**base, **values}
 
 
@@ -247,11 +247,14 @@ def test_the_verdict_is_made_of_the_figures() -> None:
         "30% [11–60] and found the optimum within the noise in 50%; of the other 5 (4 local, "
         "1 spurious) it reported 2 as converged."
     )
-    failed = pd.DataFrame([ranked(converged=0, rate=0.0, found=3)])
+    failed = pd.DataFrame([ranked(converged=0, rate=0.0, found=3, scenarios=2)])
     assert verdict(failed, 2) == [
         "No method reached the optimum in any of its restarts on 2 scenarios.",
         "`em` from quantile starts found it most often within the noise: in 3 of 10.",
     ]
+
+    (sentence,) = verdict(pd.DataFrame([ranked(scenarios=2)]), 3)
+    assert "of 10 restarts on the 2 of 3 scenarios to which it applies, at" in sentence
 
 
 @pytest.mark.parametrize(
@@ -479,3 +482,25 @@ def test_a_format_is_one_file(folder: Path, add_module: Callable) -> None:
         f"**{(folder / 'run' / 'report.file').read_text()}**"
         == markdown.stdout.splitlines()[0].upper()
     )
+
+
+def test_a_data_set_without_reference_ends_nothing(tmp_path: Path) -> None:
+    # 120 equal values: Student's t shrinks onto them, and its likelihood grows without bound.
+    x = np.concatenate([np.ones(120), np.random.default_rng(0).normal(size=80)])
+    np.save(tmp_path / "heap.npy", x)
+    (tmp_path / "heap.toml").write_text(
+        'title = "t"\nfamily = "student_t"\n[data]\nfile = "heap.npy"\ncomponents = 1\n'
+    )
+    done = mixturebench(
+        "run", "--scenario", "small", "--scenario", "heap.toml", "--fitter", "direct", "--fitter",
+        "gradient:max_epochs=20", "--restarts", "2", "--out", "run", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_parquet(tmp_path / "run" / "trials.parquet").set_index("scenario")
+    assert set(trials.loc["heap", "status"]) == {"no_reference", "spurious"}
+    assert "converged" in set(trials.loc["small", "status"])
+    assert "heap, data set 0 has no reference" in " ".join(done.stdout.split())
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "no optimum of these data is admissible" in page
+    same = mixturebench("compare", "run", "run", folder=tmp_path)
+    assert same.returncode == 0, same.stdout + same.stderr

@@ -18,7 +18,7 @@ from benchmarks.runner.journal import RUN, TRIALS, from_line, read, to_line
 from benchmarks.runner.plan import Cell
 from benchmarks.runner.trial import CellRunner
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import score_run
+from benchmarks.scoring.scored_run import score_run
 from fitters import CONTRACT
 from fitters.base import Fit, Prepared
 from fitters.spec import parse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -90,3 +91,40 @@ def test_a_plug_in_family_is_fitted_and_scored(plugin: Path, tmp_path: Path) -> 
     assert trials.loc["direct", "worst_relative_error"] < 0.2
     assert trials.loc["em", "status"] == "unsupported"
     assert "M-step" in trials.loc["em", "message"]
+
+
+def test_a_malformed_fit_is_a_row_of_its_own_trial_alone(plugin: Path, tmp_path: Path) -> None:
+    expected = {
+        "ragged_weights": "invalid", "ragged_parameters": "invalid", "square_weights": "invalid",
+        "flat_parameters": "invalid", "tiny": "local", "complex": "invalid", "text": "invalid",
+        "no_mixture": "invalid", "many": "invalid", "endless": "error", "countless": "error",
+        "half_an_iteration": "error", "all_passes": "error", "no_passes": "error",
+        "kernels": "error", "surrogate": None, "unshowable": "error", "claims": "error",
+        "extra": "error",
+    }  # fmt: skip
+    hostile = [part for how in expected for part in ("--fitter", f"liar:how={how}")]
+    plan = ("--scenario", "unequal", "--restarts", "2", "--fitter", "em")
+    trials = ran(tmp_path / "all", *plan, *hostile, site=plugin)
+    assert len(trials) == 2 * (1 + len(expected))
+    for how, status in expected.items():
+        rows = trials[trials["fitter"] == f"liar:how={how}"]
+        if status is not None:
+            assert set(rows["status"]) == {status}, (how, rows["message"].tolist())
+            assert status == "local" or rows["message"].str.len().gt(0).all(), how
+        else:
+            assert "? is no text" in rows["message"].iloc[0]
+    # em's rows, the report and the comparison are as if the others were not there.
+    alone = ran(tmp_path / "em", *plan)
+    timed = [c for c in trials if "second" in c or c in ("peak_mb", "host")]
+    both = trials[trials["fitter"] == "em"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        both.drop(columns=timed), alone.drop(columns=timed), check_dtype=False
+    )
+    page = mixturebench("report", "all", folder=tmp_path, site=plugin)
+    assert page.returncode == 0, page.stderr
+    done = mixturebench("compare", "em", "all", "--json", folder=tmp_path, site=plugin)
+    (row,) = [
+        row for row in json.loads(done.stdout)["verdicts"]
+        if (row["fitter"], row["metric"]) == ("em", "converged")
+    ]  # fmt: skip
+    assert (row["unequal"], row["verdict"]) == (0, "passed")

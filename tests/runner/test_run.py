@@ -321,3 +321,14 @@ def test_seeds_differ_where_an_argument_differs() -> None:
     assert len(seeds) == 48
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derive("start", 0, "a", 0, 0) == derive("start", 0, "a", 0, 0)
+
+
+def test_a_run_of_what_does_not_apply_says_so(folder: Path) -> None:
+    plan = ("--scenario", "student_pair", "--fitter", "em", "--restarts", "2")
+    done = mixturebench("run", "--out", "none", *plan, folder=folder)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "No method applies to the models of this run" in text
+    assert "em is in no rate on student_pair, to which it does not apply: student_t is no" in text
+    page = (folder / "none" / "report.html").read_text("utf-8")
+    assert "no M-step" in page

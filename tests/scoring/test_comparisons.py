@@ -9,6 +9,7 @@ from scipy import stats
 
 from benchmarks.scoring.comparisons import claim_confusion, optima_reached, pairwise_comparisons
 from benchmarks.scoring.posterior import coverage_table, posterior_summary
+from benchmarks.scoring.summary import summarise
 from benchmarks.scoring.targets import TARGETS, ecdf, profile, target_costs
 from tests.scoring.test_summary import trial
 
@@ -145,3 +146,14 @@ def test_coverage_counts_parameters_over_data_sets() -> None:
     assert both["fitter"].tolist() == 4 * ["f"] + 4 * ["a"]
     assert both["covered"].tolist() == [5, 10, 10, 9, 0, 0, 10, 9]
     assert set(both["data_sets"]) == {10}
+
+
+def test_what_does_not_apply_is_in_no_rate_and_no_test() -> None:
+    costs = {"start_seconds": 0.0, "setup_seconds": 0.0, "start_passes": 0.0, "hellinger": 0.0,
+             "worst_relative_error": 0.0, "information_error": 1.0}  # fmt: skip
+    rows = [trial(fitter="em", restart=r, **costs) for r in range(10)]
+    rows += [trial(fitter="other", restart=r, status="unsupported", **costs) for r in range(10)]
+    trials = pd.DataFrame(rows)
+    assert summarise(trials)["fitter"].tolist() == ["em"]
+    assert pairwise_comparisons(trials).empty
+    assert summarise(trials[trials["fitter"] == "other"]).empty

@@ -20,7 +20,7 @@ from benchmarks.runner.plan import Cell, Limits, Plan
 from benchmarks.runner.run_status import status_of
 from benchmarks.runner.session import RunSession, open_session, plan_differences
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.score import score_run
+from benchmarks.scoring.scored_run import score_run
 from fitters import CONTRACT
 from scenarios.data_summary import summarise_data
 from scenarios.errors import UserError

@@ -23,7 +23,7 @@ def trial(**values: object) -> dict:
 
 
 def test_failures_stay_in_the_denominator() -> None:
-    statuses = ["converged", "found", "error", "unsupported"]
+    statuses = ["converged", "found", "error", "timeout"]
     rows = [
         {"scenario": "s", "replicate": 0, "fitter": "f", "start": "q", "status": status,
          "seconds": 2.0, "start_seconds": 1.0, "setup_seconds": 5.0, "passes": 7.0,
@@ -35,7 +35,7 @@ def test_failures_stay_in_the_denominator() -> None:
     assert row["rate"] == 0.25
     assert row["ert_seconds"] == 4 * 3.0 + 5.0  # every restart paid for, setup once
     assert row["ert_passes"] == 4 * 10.0
-    assert row["others"] == "1 error, 1 unsupported"
+    assert row["others"] == "1 error, 1 timeout"
     assert (row["claims"], row["false_claims"]) == (2, 1)
 
 

@@ -62,8 +62,8 @@ class Estimates(Figure):
     @classmethod
     def of(cls, section: Section) -> Iterator[Self]:
         """Yield the figure where the truth is known and identifiable."""
-        reason, reference = section.data_set.no_error_reason, section.data_set.reference
-        if not reason and not reference.fewer_components:
+        reason, reference = section.data_set.no_error_reason, section.data_set.best_known
+        if not reason and reference is not None and not reference.fewer_components:
             yield cls(section)
 
     def draw(self, canvas: Canvas) -> None:

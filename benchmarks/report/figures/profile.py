@@ -11,6 +11,7 @@ from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import series_of
 from benchmarks.report.tables import Column, Table
 from benchmarks.runner.progress import duration
+from benchmarks.scoring.summary import supported
 from benchmarks.scoring.targets import profile
 
 if TYPE_CHECKING:
@@ -41,10 +42,12 @@ class Profile(Figure):
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
+        applied = supported(page.trials)
         self.curves = [
-            (series, measure, *profile(series.rows(page.trials), measure))
+            (series, measure, *profile(series.rows(applied), measure))
             for measure in BUDGETS
             for series in series_of(page.trials)
+            if len(series.rows(applied))
         ]
 
     def draw(self, canvas: Canvas) -> None:

@@ -15,6 +15,60 @@ from scenarios.model import Model
 from scenarios.sample import Sample
 
 
+def ragged(count: int) -> Any:
+    return [[1.0] * (k + 1) for k in range(count)]
+
+
+MALFORMED = (
+    "ragged_weights", "ragged_parameters", "square_weights", "flat_parameters", "tiny", "complex",
+    "text", "no_mixture", "endless", "countless", "half_an_iteration", "all_passes", "no_passes",
+    "kernels", "surrogate", "unshowable", "claims", "extra", "many",
+)  # fmt: skip
+"""Fits with one value that no record can hold, or no score can be computed from."""
+
+
+class Unshowable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Claims:
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+
+def malformed(how: str, m: Mixture) -> Fit:
+    """A fit of the mixture ``m`` that is wrong in one way."""
+    count = m.components
+    if how == "unshowable":
+        raise Unshowable
+    mixtures: dict[str, Any] = {
+        "ragged_weights": lambda: Mixture(m.family, ragged(count), m.parameters),
+        "ragged_parameters": lambda: Mixture(m.family, m.weights, ragged(count)),
+        "square_weights": lambda: Mixture(m.family, np.outer(m.weights, m.weights), m.parameters),
+        "flat_parameters": lambda: Mixture(m.family, m.weights, m.parameters[:, 0]),
+        "tiny": lambda: Mixture(m.family, m.weights, np.full_like(m.parameters, 1e-300)),
+        "complex": lambda: Mixture(m.family, m.weights, m.parameters + 1j),
+        "text": lambda: Mixture(m.family, m.weights.astype(str), m.parameters),
+        "no_mixture": lambda: "0.5 of each",
+        "many": lambda: Mixture(m.family, np.full(200_000, 5e-6), np.ones((200_000, 2))),
+    }
+    fields: dict[str, Any] = {
+        "endless": {"iterations": float("inf")},
+        "countless": {"iterations": 10**400},
+        "half_an_iteration": {"iterations": 0.5},
+        "all_passes": {"passes": {"likelihood": float("inf")}},
+        "no_passes": {"passes": {"likelihood": -1.0}},
+        "kernels": {"passes": ["likelihood"]},
+        "surrogate": {"message": "\ud800 is no text"},
+        "claims": {"claimed": Claims()},
+        "extra": {"extra": {"rate": float("nan")}},
+    }
+    found = mixtures.get(how, lambda: m)()
+    values = {"claimed": True, "iterations": 1, "passes": {"likelihood": 1.0}}
+    return Fit(found, **{**values, **fields.get(how, {})})
+
+
 class _Prepared(Prepared):
     def __init__(self, fitter: Any, sample: Any) -> None:
         self.fitter, self.sample = fitter, sample
@@ -64,7 +118,7 @@ class Liar(_Simple):
     name = "liar"
     how: Literal[
         "nan", "negative", "weights", "spike", "swapped", "nothing", "prints", "three", "posterior",
-        "observes",
+        "observes", *MALFORMED,
     ] = "nan"  # fmt: skip
 
     def answer(self, sample: Any, start: Any) -> Any:
@@ -87,6 +141,8 @@ class Liar(_Simple):
         if self.how == "three":
             weights, parameters = np.full(3, 1 / 3), np.repeat(parameters[:1], 3, axis=0)
         sample.log_likelihood(m)
+        if self.how in MALFORMED:
+            return malformed(self.how, m)
         posterior = "a chain" if self.how == "posterior" else None
         found = Mixture(m.family, weights, parameters)
         return Fit(found, True, 1, {"likelihood": 1.0}, "NLL -1e9, optimal", posterior)

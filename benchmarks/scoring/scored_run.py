@@ -178,8 +178,8 @@ def _challenged(
         record, best = min(above, key=lambda trial: trial[1].nll)
         gain, (reason, _) = (reference_nll - best.nll) * n, _summit(best, data_set)
         notes.append(
-            f"{data_set.name}: {len(above)} fits are better than the reference, the best "
-            f"({record['fitter']}) by {gain:.3g} nats, and may not replace it ({reason}): do not "
+            f"{data_set.name}: fits that are better than the reference and may not replace it: "
+            f"{len(above)}, the best ({record['fitter']}) by {gain:.3g} nats ({reason}); do not "
             "trust the figures of this data set"
         )
     return reference_nll, notes

@@ -249,7 +249,8 @@ def test_a_fit_of_too_coarse_a_sketch_says_so() -> None:
     sample = draw_sample(scenario, 0, 0)
     assert scenario.truth is not None
     start = Start(scenario.truth, policy("quantile"), 0)
-    for spec, fine in (("em:bins=16", False), ("em:bins=2048", True)):
+    descent = "gradient:max_epochs=50,bins"
+    for spec, fine in (("em:bins=16", False), ("em:bins=2048", True), (f"{descent}=16", False)):
         sample.passes.clear()
         prepared = parse(spec).prepare(sample, scenario.model)
         fit = prepared.fit(start, 0, lambda copy: None)

@@ -162,8 +162,8 @@ def test_a_better_fit_that_may_not_be_the_reference_is_no_success(
     (row,), (note,) = score_data_set([facts], unequal, low)
     assert row["status"] == "above_reference"
     assert row["excess"] < 0.0
-    assert "1 fits are better than the reference" in note
-    assert "(a ridge): do not trust" in note
+    assert "better than the reference and may not replace it: 1, the best (" in note
+    assert "(a ridge); do not trust" in note
     assert target_costs([(0.1, 1.0, row["nll"])], row)["target_passes"] == [np.inf] * 7
     # Less than rounding above it is no contradiction.
     near = replace(low, weights=reference.weights, parameters=reference.parameters)

@@ -93,7 +93,7 @@ TESTS = {
     "benchmarks/scoring/targets.py": TABLES,
     "benchmarks/scoring/posterior.py": TABLES,
     "benchmarks/scoring/truth_errors.py": (*SCORES, *TRUTH),
-    "benchmarks/scoring/data_set.py": (*SCORES, *TRUTH, *REFERENCE, *SCORED),
+    "benchmarks/scoring/data_set.py": (*SCORES, *SCORED_ALONE, *TRUTH, *REFERENCE, *SCORED),
     "benchmarks/scoring/statistics.py": (*STATISTICS, *VERDICT, *TABLES),
     "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),

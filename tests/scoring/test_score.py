@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from benchmarks.reference.admissible import rejection_reason
 from benchmarks.reference.ascent import ascend
@@ -195,6 +195,26 @@ def test_what_is_no_mixture_is_invalid_and_says_why(
     assert word in row["message"]
     assert row["message"].endswith("(the fitter: said)")
     assert np.isnan(row["nll"])
+
+
+@pytest.mark.parametrize(("nats", "better"), [(0.0005, False), (0.0015, True)])
+def test_a_fit_must_be_better_by_more_than_rounding(
+    unequal: DataSet, reference: Reference, nats: float, better: bool
+) -> None:
+    # A reference so many nats below the optimum, by the quadratic model along one parameter.
+    rows = np.array(reference.parameters)
+
+    def lost(step: float) -> float:
+        changed = rows * np.array([[1.0 + step, 1.0], [1.0, 1.0]])
+        return loss(ScipyMixture.of("beta", reference.weights, changed), unequal)
+
+    best = loss(reference.mixture, unequal)
+    step = optimize.brentq(lambda each: lost(each) - best - nats, 1e-9, 0.1)
+    low = replace(reference, parameters=[[rows[0, 0] * (1.0 + step), rows[0, 1]], rows[1].tolist()])
+    facts = record(weights=reference.weights, parameters=reference.parameters)
+    (row,), notes = score_data_set([facts], unequal, low)
+    assert row["status"] == "converged"
+    assert bool(notes) is better
 
 
 def test_weights_that_claim_too_much_gain_nothing(unequal: DataSet, reference: Reference) -> None:

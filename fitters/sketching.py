@@ -21,7 +21,7 @@ from scenarios.sample import Sample
 MIN_BINS = 16
 MAX_SKETCH_EXCESS = 1e-3
 """The largest excess that a sketch may cost."""
-MAX_CELL_WIDTH = 0.01
+MAX_CELL_SHARE = 0.01
 """The largest width of a grid's cells, relative to the middle 68 % of the data."""
 MIN_CURVATURE = 1e-7
 """Mean curvature below which a direction is flat."""
@@ -52,8 +52,7 @@ def sketch_excess(view: Sample, mixture: Mixture) -> float:
     fine = view.finer
     if fine is None:
         return 0.0
-    low, high = np.quantile(view.family.link(view.ordered), [0.16, 0.84])
-    if not view.cell_width <= MAX_CELL_WIDTH * (high - low):
+    if not view.cell_share <= MAX_CELL_SHARE:
         return float("inf")
     with np.errstate(all="ignore"):
         _, coarse = view.gradient(mixture)

@@ -129,10 +129,17 @@ class Sample:
         source = self if self.source is None else self.source
         return Sample(self.family, self.observations, rows, counts, self.log_base, source)
 
-    @property
-    def cell_width(self) -> float:
-        """The width of the cells of a sketch's grid, on the link scale; 0 without a grid."""
-        return 0.0 if self._grid is None else self._grid.cell_width
+    @cached_property
+    def cell_share(self) -> float:
+        """The width of the cells of a sketch's grid ÷ the middle 68 % of the data, by the link.
+
+        0 without a grid; infinite or NaN where all of the middle is one value.
+        """
+        if self._grid is None:
+            return 0.0
+        low, high = np.quantile(self.family.link(self.ordered), [0.16, 0.84])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.divide(self._grid.cell_width, high - low))
 
     @cached_property
     def size(self) -> int:

@@ -549,6 +549,14 @@ def test_a_run_on_an_array_can_be_moved(tmp_path: Path) -> None:
     assert not run.folder.exists()
 
 
+def test_a_scenarios_own_file_may_have_the_name_of_a_runs(tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", np.random.default_rng(0).normal(size=100))
+    file = tmp_path / "mine.toml"
+    file.write_text('title = "t"\nfamily = "normal"\n[data]\nfile = "data.npy"\ncomponents = 1\n')
+    run = mb.run([str(file)], ["em"], restarts=1, data_sets=1, out=tmp_path / "a", workers=1)
+    assert mb.load(run.folder).trials["status"].tolist() == ["converged"]
+
+
 def test_reports_are_written(tmp_path: Path) -> None:
     run = mb.run(["small"], ["em"], restarts=1, out=tmp_path / "run", workers=1)
     assert run.write_report() == tmp_path / "run" / "report.html"

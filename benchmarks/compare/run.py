@@ -12,6 +12,7 @@ from benchmarks.compare.verdict import Comparison, compare_runs
 from benchmarks.files import replace_file, write_text
 from benchmarks.report.formats.base import format_called
 from benchmarks.report.page import Page
+from benchmarks.report.section import model_text
 from benchmarks.report.template import framed
 from benchmarks.runner.journal import read_run
 from benchmarks.runner.plan import Plan
@@ -99,7 +100,7 @@ class Run:
     def __repr__(self) -> str:
         status = self.status
         models = ", ".join(
-            f"{scenario.name} ({scenario.components} {scenario.family.name} components)"
+            f"{scenario.name} ({model_text(scenario)})"
             for scenario in Plan.of(read_run(self.folder)["plan"]).scenarios
         )
         done = f"{status.trials_done} of {status.trials} trials"

@@ -58,17 +58,17 @@ def find_reference(
     path = cache / f"{key}.json" if cache is not None else None
     reference = None if path is None else stored_reference(path)
     check_family(sample)
+    is_new = reference is None
     if reference is None:
         # The seed depends on the data alone, so that other code repeats the same searches.
         reference = _search(sample, components, min_spread, int(sample.digest()[:8], 16))
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(asdict(reference), indent=1) + "\n"
-            replace_file(path, text.encode())
     mixture, n = reference.mixture, sample.size
     check_family(sample, mixture)
     scipys = -n * mean_nll(mixture, sample.observations)
     check_likelihood(reference.family, reference.log_likelihood, scipys, n)
+    if is_new and path is not None:  # none is stored that scipy does not confirm
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, (json.dumps(asdict(reference), indent=1) + "\n").encode())
     return reference
 
 

@@ -14,6 +14,13 @@ from benchmarks.report.tables import Drawn
 from benchmarks.scoring.comparisons import ONE_OPTIMUM, optima_reached
 from benchmarks.scoring.scored_run import ScoredRun
 from scenarios.families.base import Array
+from scenarios.scenario import Scenario
+
+
+def model_text(scenario: Scenario) -> str:
+    """The number of components, and their family."""
+    plural = "s" if scenario.components > 1 else ""
+    return f"{scenario.components} {scenario.family.name} component{plural}"
 
 
 class Section:
@@ -28,9 +35,7 @@ class Section:
     @property
     def model(self) -> str:
         """The number of components, their family, and n."""
-        scenario, n = self.data_set.scenario, self.data_set.sample.size
-        plural = "s" if scenario.components > 1 else ""
-        return f"{scenario.components} {scenario.family.name} component{plural}, n = {n:,}"
+        return f"{model_text(self.data_set.scenario)}, n = {self.data_set.sample.size:,}"
 
     @cached_property
     def figures(self) -> list[Drawn]:

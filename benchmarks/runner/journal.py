@@ -151,10 +151,10 @@ def read_run(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"the run in {folder} can't be read: {error}") from error
     _check_fields(run, RUN_FIELDS, folder / RUN)
-    for entry in run["plan"].get("scenarios", []):
-        # Data that were given as an array lie in the run's folder, which may have been moved.
-        if entry["content"].get("data", {}).get("file") == DATA_FILE:
-            entry["folder"] = str(folder.resolve())
+    if (folder / DATA_FILE).is_file():  # data that were given as an array
+        for entry in run["plan"].get("scenarios", []):
+            if entry["content"].get("data", {}).get("file") == DATA_FILE:
+                entry["folder"] = str(folder.resolve())  # it may have been moved
     versions = {"mixturebench": "unknown", **run.get("versions", {})}
     machine = {"system": "unknown", "cores": "unknown", **run.get("machine", {})}
     return {"begun": "unknown", **run, "versions": versions, "machine": machine}

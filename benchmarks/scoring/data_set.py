@@ -99,19 +99,25 @@ class DataSet:
         return self.scenario.specification.spread_floor
 
     @cached_property
+    def _found(self) -> Reference | NoReferenceError:
+        """The best known optimum, from the cache if it is stored there, or why there is none."""
+        components, min_spread = self.scenario.components, self.min_spread
+        try:
+            return find_reference(self.sample, components, min_spread, cache_folder())
+        except NoReferenceError as error:
+            return error
+
+    @property
     def reference(self) -> Reference:
-        """The best known optimum, from the cache if it is stored there."""
-        return find_reference(
-            self.sample, self.scenario.components, self.min_spread, cache_folder()
-        )
+        """The best known optimum; raises ``NoReferenceError`` where none is admissible."""
+        if isinstance(self._found, NoReferenceError):
+            raise self._found
+        return self._found
 
     @property
     def best_known(self) -> Reference | None:
         """The reference; None where no optimum is admissible."""
-        try:
-            return self.reference
-        except NoReferenceError:
-            return None
+        return None if isinstance(self._found, NoReferenceError) else self._found
 
     def trace(self, record: Record) -> list[tuple[float, float, float]]:
         """(seconds, passes, NLL) of each iterate in a trial's record."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import mixturebench as mb
 from benchmarks.compare import against
-from benchmarks.reference.search import find_reference
+from benchmarks.files import replace_file
+from benchmarks.reference.search import NoReferenceError, find_reference
+from benchmarks.reference.verify import FamilyError
+from benchmarks.scoring.data_set import DataSet
 from scenarios.sample import Sample
+from scenarios.scenario import load
 from tests.conftest import ROOT, environment, mixture
 
 
@@ -65,8 +71,57 @@ def test_a_tree_is_linked_once_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+
+    def links(root: Path) -> list[tuple[int, int]]:
+        found = [(root / name).lstat() for name in ("fitters", "scenarios", "benchmarks")]
+        return [(link.st_ino, link.st_ctime_ns) for link in found]  # an inode may be used again
+
     root = against.import_root(ROOT)
-    inodes = [(root / name).lstat().st_ino for name in ("fitters", "scenarios", "benchmarks")]
+    before = links(root)
+    time.sleep(0.02)
     assert against.import_root(ROOT) == root
-    again = [(root / name).lstat().st_ino for name in ("fitters", "scenarios", "benchmarks")]
-    assert again == inodes  # another run may read them at this moment
+    assert links(root) == before  # another run may read them at this moment
+
+
+def test_two_processes_may_replace_a_file_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fsync = tmp_path / "file", os.fsync
+
+    def interrupted(file: int) -> None:
+        """Another process replaces the file before this one moves its own there."""
+        monkeypatch.setattr("benchmarks.files.os.fsync", fsync)
+        replace_file(path, b"other")
+
+    monkeypatch.setattr("benchmarks.files.os.fsync", interrupted)
+    replace_file(path, b"own")
+    assert path.read_bytes() == b"own"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_reference_that_scipy_does_not_confirm_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*values: object) -> None:
+        raise FamilyError("wrong")
+
+    monkeypatch.setattr("benchmarks.reference.search.check_likelihood", refused)
+    with pytest.raises(FamilyError):
+        find_reference(small(), 2, 0.02, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_that_found_nothing_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def nothing(*values: object) -> None:
+        calls.append(values)
+        raise NoReferenceError("nothing")
+
+    monkeypatch.setattr("benchmarks.scoring.data_set.find_reference", nothing)
+    data_set = DataSet.of(load("small"), 0, 0)
+    assert data_set.best_known is None
+    for _ in range(2):
+        with pytest.raises(NoReferenceError):
+            _ = data_set.reference
+    assert len(calls) == 1

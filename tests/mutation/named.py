@@ -429,7 +429,7 @@ JUDGING = [
         (SCORE,),
     ),
     Mutant(
-        "a-wrong-gradient-is-believed",
+        "gradients-are-not-verified",
         "benchmarks/reference/verify.py",
         "check_family",
         "_check_gradient(name, small, ours)",

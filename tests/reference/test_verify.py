@@ -61,23 +61,43 @@ def test_a_wrong_formula_is_refused_by_name(
         find_reference(Sample.of(x, family(name)), 2, 0.02)
 
 
+SCENARIOS = {
+    "beta": "small", "gamma": "gamma_pair", "lognormal": "lognormal_pair",
+    "normal": "normal_skewed", "student_t": "student_pair", "weibull": "weibull_pair",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", families())
 def test_every_command_that_scores_refuses_a_wrong_family(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = ("run", "--scenario", "small", "--fitter", "em", "--restarts", "1", "--workers", "1")
+    scenario = SCENARIOS[name]
+    plan = (
+        "run",
+        "--scenario",
+        scenario,
+        "--fitter",
+        "direct",
+        "--restarts",
+        "1",
+        "--workers",
+        "1",
+    )
     assert mixturebench(*plan, "--out", "before", folder=tmp_path).returncode == 0
-    plant(monkeypatch, "beta", "statistics", plus(-0.1))
-    for command in (
-        (*plan, "--out", "after"),
-        ("report", "before"),
-        ("score", "before"),
-        ("compare", "before", "before"),
-        ("reference", "small"),
-    ):
-        done = mixturebench(*command, folder=tmp_path)
-        assert done.returncode == 2, command
-        assert "of the family 'beta' is" in done.stderr, command
-    assert not (tmp_path / "after").exists()
+    for method, change in [(m, c) for family_, m, c, _ in PLANTS if family_ == name]:
+        with monkeypatch.context() as patch:
+            plant(patch, name, method, change)
+            for command in (
+                (*plan, "--out", "after"),
+                ("report", "before"),
+                ("score", "before"),
+                ("compare", "before", "before"),
+                ("reference", scenario),
+            ):
+                done = mixturebench(*command, folder=tmp_path)
+                assert done.returncode == 2, (method, command)
+                assert f"of the family '{name}' is" in done.stderr, (method, command)
+            assert not (tmp_path / "after").exists()
 
 
 def test_two_normal_components_of_students_t_are_a_reference() -> None:

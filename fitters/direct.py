@@ -2,7 +2,7 @@
 
 The mean negative log likelihood is an ordinary smooth function of unconstrained coordinates, so
 any minimiser applies. scipy chooses the steps; the sample's kernels supply value, gradient and,
-for an exponential family, the exact Hessian.
+for a family with exact derivatives, the exact Hessian.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
-from scenarios.families import ExponentialFamily
 
 USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 
@@ -24,9 +23,9 @@ USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 class Direct(Fitter):
     """``scipy.optimize.minimize`` on the mean negative log likelihood.
 
-    With the exact gradient and Hessian for exponential families (``trust-exact``: Moré &
-    Sorensen 1983, *SIAM J. Sci. Stat. Comput.* 4:553). Other families get the exact mixture
-    gradient over numeric component scores, and L-BFGS-B.
+    With the exact gradient and Hessian for families with exact derivatives (``trust-exact``:
+    Moré & Sorensen 1983, *SIAM J. Sci. Stat. Comput.* 4:553). Other families get the exact
+    mixture gradient over numeric component scores, and L-BFGS-B.
     """
 
     name = "direct"
@@ -41,11 +40,11 @@ class Direct(Fitter):
     """Steps of the minimiser after which to stop."""
 
     def supports(self, model: Model) -> str | None:
-        """Any family; methods that need a Hessian, exponential families only."""
-        if self.method in USES_HESSIAN and not model.exponential:
+        """Any family; methods that need a Hessian, those with exact derivatives only."""
+        if self.method in USES_HESSIAN and not model.family.exact_derivatives:
             return (
-                f"{self.method} needs an exact Hessian, which {model.family.name} lacks (it is no "
-                "exponential family): leave out method"
+                f"{self.method} needs an exact Hessian, which {model.family.name} lacks (it has no "
+                "formulas for its derivatives): leave out method"
             )
         return None
 
@@ -59,7 +58,7 @@ class Direct(Fitter):
         """Minimise from the coordinates of ``start``."""
         from scipy.optimize import minimize
 
-        auto = "trust-exact" if isinstance(sample.family, ExponentialFamily) else "L-BFGS-B"
+        auto = "trust-exact" if sample.family.exact_derivatives else "L-BFGS-B"
         method = auto if self.method == "auto" else self.method
         observe(lambda: start.mixture)
         before = dict(sample.passes)

@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Array, Batch, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
-from fitters.sketching import Bins, view_of
+from fitters.sketching import Bins, sketch_unsupported_reason, view_of
 from fitters.trust_region import safeguarded_steps, trust_region_steps
 from scenarios.mixture import MixtureBatch
 
@@ -38,7 +38,7 @@ class Newton(Fitter):
 
     The trust region's problem is solved exactly (Moré & Sorensen 1983, *SIAM J. Sci. Stat.
     Comput.* 4:553); radii follow Nocedal & Wright (2006), *Numerical Optimization*, algorithm
-    4.1. Exponential families only.
+    4.1. Families with exact derivatives only.
     """
 
     name = "newton"
@@ -54,13 +54,13 @@ class Newton(Fitter):
     """Restarts that run together: worth it on a sketch, where a pass is mostly overhead."""
 
     def supports(self, model: Model) -> str | None:
-        """Exponential families, which have an exact Hessian."""
-        if model.exponential:
-            return None
-        return (
-            f"{model.family.name} is no exponential family, so it has no exact Hessian: use "
-            "direct, gradient or mcmc"
-        )
+        """Families with exact derivatives, as all here have; a sketch, if exponential."""
+        if not model.family.exact_derivatives:
+            return (
+                f"{model.family.name} has no formulas for its derivatives, so it has no exact "
+                "Hessian: use direct, gradient or mcmc"
+            )
+        return sketch_unsupported_reason(model, self.bins)
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
         """Sketch the sample if ``bins`` is set; the statistics are in the sample."""

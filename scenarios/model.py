@@ -25,5 +25,5 @@ class Model:
 
     @property
     def exponential(self) -> bool:
-        """Whether the family is exponential: sufficient statistics, M-step, exact Hessian."""
+        """Whether the family is exponential: sufficient statistics and an M-step."""
         return isinstance(self.family, ExponentialFamily)

@@ -13,10 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from scenarios import kernels
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
-from scenarios.kernels import louis_derivatives, posterior, products
 from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.random_part import Reservoir, random_part
 from scenarios.sketch import Sketch, blocks
@@ -182,8 +182,14 @@ class Sample:
 
     def log_likelihood(self, mixture: Mixture) -> float:
         """Σ log density in nats: one pass."""
-        parts = self._pass(_single(mixture), "likelihood")
-        return self.log_base + sum(float(part[0]) for _, part, *_ in parts)
+        return float(self.log_likelihoods(_single(mixture))[0])
+
+    def log_likelihoods(self, batch: MixtureBatch) -> Array:
+        """``log_likelihood`` of each of B mixtures, (B,). B passes."""
+        value = np.full(len(batch), self.log_base)
+        for index, part, *_ in self._pass(batch, "likelihood"):
+            value[index] += part
+        return value
 
     def expectation(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """The E-step: log likelihood, expected counts (K,), Σ responsibility · row (K, d).
@@ -207,34 +213,33 @@ class Sample:
         return value, mass, totals
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
-        """Log likelihood and its gradient (p,) in coordinates.
+        """Log likelihood and its gradient (p,) in coordinates: one pass.
 
-        One pass for an exponential family. Otherwise the component scores are numeric, and each
-        of the 2d densities for their differences counts as a pass too.
+        Where the component scores are numeric, each density for their differences is a pass too.
         """
         family, weights = self.family, mixture.weights
         if isinstance(family, ExponentialFamily):
             values, masses, sums = self.expectations(_single(mixture), "gradient")
             value, mass, totals = float(values[0]), masses[0], sums[0]
-            jacobian, _ = family.natural_derivatives(mixture.parameters)
-            mean = family.mean_statistics(family.natural(mixture.parameters))
-            free = np.einsum("kja,kj->ka", jacobian, totals - mass[:, None] * mean)
+            free = kernels.natural_gradient(family, mixture.parameters, mass, totals)
         else:
             value, mass = self.log_base, np.zeros(len(weights))
             free = np.zeros(mixture.parameters.shape)
-            for _, part, (responsibilities,), rows, _ in self._pass(_single(mixture), "gradient"):
+            for _, part, (shares,), rows, counts in self._pass(_single(mixture), "gradient"):
+                weighted = shares if counts is None else shares * counts
                 value += float(part[0])
-                mass += responsibilities.sum(axis=1)
+                mass += weighted.sum(axis=1)
                 scores = family.score(rows[0], mixture.parameters)
-                free += np.einsum("kn,kdn->kd", responsibilities, scores)
-            self.count(2 * len(family.parameters), "density")
+                free += (scores @ weighted[:, :, None])[..., 0]
+            self._count_differences(order=1)
         odds = mass[:-1] - mass.sum() * weights[:-1]
         return value, np.concatenate([odds, free.ravel()])
 
     def hessian(self, mixture: Mixture) -> tuple[float, Array, Array]:
-        """Log likelihood, gradient (p,) and exact Hessian (p, p) in coordinates: one pass.
+        """Log likelihood, gradient (p,) and Hessian (p, p) in coordinates: one pass.
 
-        Raises ``TypeError`` for a family without exponential form.
+        Where the components' derivatives are numeric, each density for their differences is a
+        pass too.
         """
         value, gradient, hessian = self.hessians(_single(mixture))
         return float(value[0]), gradient[0], hessian[0]
@@ -242,55 +247,88 @@ class Sample:
     def hessians(self, batch: MixtureBatch) -> tuple[Array, Array, Array]:
         """``hessian`` of each of B mixtures: (B,), (B, p), (B, p, p). B passes."""
         family, (size, components) = self.family, batch.weights.shape
-        if not isinstance(family, ExponentialFamily):
-            raise TypeError(f"{family.name} is no exponential family: there is no exact Hessian")
-        width = 1 + len(family.parameters)
+        d, rows_of = len(family.parameters), batch.parameters.reshape(size * components, -1)
         value = np.full(size, self.log_base)
-        singles = np.zeros((size, components, width, width))
-        pairs = np.zeros((size, components * width, components * width))
-        for index, part, responsibilities, rows, counts in self._pass(batch, "hessian"):
-            single, pair = products(responsibilities, rows, counts)
+        singles = np.zeros((size, components, 1 + d, 1 + d))
+        pairs = np.zeros((size, components * (1 + d), components * (1 + d)))
+        if isinstance(family, ExponentialFamily):
+            means = family.mean_statistics(family.natural(rows_of))
+            for index, part, shares, rows, counts in self._pass(batch, "hessian"):
+                flat = slice(index.start * components, index.stop * components)
+                single, pair = kernels.products(shares, rows - means[flat, :, None], counts)
+                value[index] += part
+                singles[index] += single
+                pairs[index] += pair
+            slopes, bends = kernels.natural_maps(family, rows_of, means, singles)
+        else:
+            slopes = np.broadcast_to(np.eye(d), (size, components, d, d))
+            bends = np.zeros(slopes.shape)
+            derivatives: list[Array] = []
+            for index, part, shares, _, counts in self._pass(batch, "hessian", derivatives):
+                first, second = derivatives
+                single, pair = kernels.products(shares, first, counts)
+                value[index] += part
+                singles[index] += single
+                pairs[index] += pair
+                bends[index] += kernels.bends_of(shares, second, counts)
+            self._count_differences(order=2, mixtures=size)
+        return value, *kernels.louis_derivatives(batch.weights, singles, pairs, slopes, bends)
+
+    def component_derivatives(self, batch: MixtureBatch) -> tuple[Array, Array, Array, Array]:
+        """Log likelihoods (B,), and of each component the sums of an M-step. B passes.
+
+        These are Σ r (B, K), Σ r∇log f (B, K, d) and Σ r∇²log f (B, K, d, d) by the free
+        coordinates, with r the responsibilities. For families without exponential form.
+        """
+        (size, components), d = batch.weights.shape, len(self.family.parameters)
+        value, mass = np.full(size, self.log_base), np.zeros((size, components))
+        slopes, bends = np.zeros((size, components, d)), np.zeros((size, components, d, d))
+        derivatives: list[Array] = []
+        for index, part, shares, _, counts in self._pass(batch, "hessian", derivatives):
+            first, second = derivatives
+            weighted = shares if counts is None else shares * counts
             value[index] += part
-            singles[index] += single
-            pairs[index] += pair
-        return value, *louis_derivatives(family, batch, singles, pairs)
+            mass[index] += weighted.sum(axis=2)
+            each = first @ weighted.reshape(len(first), -1, 1)
+            slopes[index] += each.reshape(*shares.shape[:2], d)
+            bends[index] += kernels.bends_of(shares, second, counts)
+        self._count_differences(order=2, mixtures=size)
+        return value, mass, slopes, bends
+
+    def _count_differences(self, order: int, mixtures: int = 1) -> None:
+        """Count the densities for derivatives up to ``order``, if they are numeric."""
+        densities = self.family.difference_densities(order)
+        if densities:
+            self.count(mixtures * densities * len(self.counts) / self.size)
 
     def _pass(
-        self, batch: MixtureBatch, kernel: str
+        self, batch: MixtureBatch, kernel: str, derivatives: list[Array] | None = None
     ) -> Iterator[tuple[slice, Array, Array, Array, Array | None]]:
         """Pass over all rows for each of B mixtures, a block of rows and some mixtures at a time.
 
         Yields the slice of the mixtures, Σ counts · (log density - h) (b,), responsibilities
         (b, K, m), which the caller may overwrite, the rows (d, m), and their counts (m,), None
-        where all are 1.
+        where all are 1. ``derivatives``, if given, then holds those of the components, by
+        ``Family.derivatives``: of rows that hold x.
         """
-        family, (size, components) = self.family, batch.weights.shape
-        parameters = batch.parameters.reshape(size * components, len(family.parameters))
-        with np.errstate(divide="ignore"):
-            constants = np.log(batch.weights).reshape(-1, 1)
-        eta = None
-        if isinstance(family, ExponentialFamily):
-            eta = family.natural(parameters)
-            constants = constants - family.log_partition(eta)[:, None]
+        size, components = batch.weights.shape
+        joint_of = kernels.joint_densities(self.family, batch, derivatives)
         all_counts_are_one = self.counts.strides == (0,)
         self.count(size * len(self.counts) / self.size, kernel)
-        together = max(1, MAX_BATCH_ROWS // len(self.counts))
+        at_once = MAX_BATCH_ROWS if derivatives is None else MAX_BATCH_ROWS // 2
+        together = max(1, at_once // len(self.counts))
         for low in range(0, len(self.counts), CACHE_BLOCK):
             block = slice(low, low + CACHE_BLOCK)
             if self.stored_rows is None:
-                rows = _rows(family, self.observations[block]).T
+                rows = _rows(self.family, self.observations[block]).T
             else:
                 rows = self.stored_rows[block].T
             counts = None if all_counts_are_one else self.counts[block]
             for first in range(0, size, together):
                 index = slice(first, min(first + together, size))
                 flat = slice(index.start * components, index.stop * components)
-                if eta is None:
-                    joint = family.log_density(rows[0], parameters[flat]) + constants[flat]
-                else:
-                    joint = eta[flat] @ rows + constants[flat]
-                joint = joint.reshape(-1, components, rows.shape[1])
-                yield index, posterior(joint, counts), joint, rows, counts
+                joint = joint_of(flat, rows).reshape(-1, components, rows.shape[1])
+                yield index, kernels.posterior(joint, counts), joint, rows, counts
 
 
 def _single(mixture: Mixture) -> MixtureBatch:

@@ -66,6 +66,8 @@ class Family(ABC):
     """The open interval on which the density is positive; its ends are outside."""
     example: ClassVar[tuple[tuple[float, ...], ...]] = ()
     """Parameters of two well separated components, on which the contract test fits."""
+    exact_derivatives: ClassVar[bool] = False
+    """Whether ``score`` and ``curvature`` are formulas; otherwise they are numeric."""
     limits: ClassVar[dict[str, str]] = {}
     """The families that this one becomes as a parameter grows without bound, by the parameter."""
     expressions: ClassVar[dict[str, str]] = {}
@@ -207,6 +209,48 @@ class Family(ABC):
             columns.append((above - below) / (2.0 * steps[:, [j]]))
         return np.stack(columns, axis=1)
 
+    def curvature(self, x: Array, parameters: Array) -> Array:
+        """∂² log f / ∂ free coordinates², shape (K, d, d, n), by differences of the density.
+
+        Along the axes and their pairwise sums, by the five-point rule, whose error is of the
+        fourth order in the step (Abramowitz & Stegun 1964, 25.3.24): 2d(d + 1) + 1 densities.
+        """
+        free, d = self.free(parameters), parameters.shape[1]
+        steps = 3e-3 * self.units(parameters)  # truncation and rounding are both about 1e-9
+        middle = self.log_density(x, parameters)
+
+        def along(direction: Array) -> Array:
+            one, two = (
+                self.log_density(x, self.usual(free + shift))
+                + self.log_density(x, self.usual(free - shift))
+                for shift in (direction, 2.0 * direction)
+            )
+            return np.asarray((16.0 * one - two - 30.0 * middle) / 12.0)
+
+        axes = [steps * axis for axis in np.eye(d)]
+        result = np.empty((len(free), d, d, len(x)))
+        for a in range(d):
+            result[:, a, a] = along(axes[a])
+            for b in range(a):
+                both = along(axes[a] + axes[b]) - result[:, a, a] - result[:, b, b]
+                result[:, a, b] = result[:, b, a] = 0.5 * both
+        result /= steps[:, :, None, None] * steps[:, None, :, None]
+        return result
+
+    def derivatives(self, x: Array, parameters: Array) -> tuple[Array, Array, Array]:
+        """``log_density``, ``score`` and ``curvature``, for which formulas may share terms."""
+        return (
+            self.log_density(x, parameters),
+            self.score(x, parameters),
+            self.curvature(x, parameters),
+        )
+
+    @classmethod
+    def difference_densities(cls, order: int) -> int:
+        """The densities that ``score`` (1), or ``score`` and ``curvature`` (2), evaluate."""
+        d = len(cls.parameters)
+        return 0 if cls.exact_derivatives else 2 * d + (order - 1) * (2 * d * (d + 1) + 1)
+
     def spread(self, parameters: Array) -> Array:
         """Half of each component's 16–84 % range, shape (K,)."""
         ends = self.quantile(np.array([0.16, 0.84]), parameters)
@@ -220,6 +264,8 @@ class ExponentialFamily(Family):
     functions below; Wainwright & Jordan (2008), *Graphical models, exponential families,
     and variational inference*, chapter 3.
     """
+
+    exact_derivatives = True
 
     @abstractmethod
     def statistics(self, x: Array) -> Array:
@@ -262,6 +308,20 @@ class ExponentialFamily(Family):
         eta = self.natural(parameters)
         fixed = self.log_base(x) - self.log_partition(eta)[:, None]
         return np.asarray(eta @ self.statistics(x).T + fixed)
+
+    def score(self, x: Array, parameters: Array) -> Array:
+        """(∂η/∂free)ᵀ (T - E T), shape (K, d, n)."""
+        jacobian, _ = self.natural_derivatives(parameters)
+        mean = self.mean_statistics(self.natural(parameters))
+        return np.asarray(jacobian.swapaxes(1, 2) @ (self.statistics(x).T - mean[:, :, None]))
+
+    def curvature(self, x: Array, parameters: Array) -> Array:
+        """Σⱼ (T - E T)ⱼ ∂²ηⱼ/∂free² - (∂η/∂free)ᵀ Cov T (∂η/∂free), shape (K, d, d, n)."""
+        eta = self.natural(parameters)
+        jacobian, second = self.natural_derivatives(parameters)
+        residual = self.statistics(x).T - self.mean_statistics(eta)[:, :, None]
+        fixed = jacobian.swapaxes(1, 2) @ self.covariance_statistics(eta) @ jacobian
+        return np.einsum("kjab,kjn->kabn", second, residual) - fixed[..., None]
 
 
 def mixture_text(family: Family, weights: Array, parameters: Array) -> str:

@@ -11,6 +11,7 @@ from fitters.spec import parse
 from fitters.starts import Start, policy
 from fitters.trust_region import safeguarded_steps, trust_region_steps
 from scenarios.families import family
+from scenarios.families.weibull import Weibull
 from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.model import Model
 from scenarios.sample import Sample
@@ -18,24 +19,51 @@ from scenarios.scenario import load
 from tests.conftest import mixture, sample
 
 
-@pytest.mark.parametrize("name", ["overlapping_hard", "five", "gamma_pair"])
-def test_newton_finds_the_maxima_that_scipy_finds(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        *((name, "direct") for name in ("overlapping_hard", "five", "gamma_pair")),
+        # Without the Hessian, a wrong one can't mislead both.
+        *((name, "direct:method=L-BFGS-B") for name in ("weibull_pair", "student_pair")),
+    ],
+)
+def test_newton_finds_the_maxima_that_scipy_finds(name: str, peer: str) -> None:
     scenario = load(name)
-    sketch = Sample.of(scenario.observations(0, 0), scenario.family).sketch(1024)
-    model = Model(sketch.family, scenario.components)
-    starts = [Start.of(policy("quantile"), sketch, model, seed) for seed in range(24)]
-    batch = MixtureBatch.of([start.mixture for start in starts], sketch.family)
-    ends, converged, _ = newton_ascent(sketch, batch, 1e-6, 1000)
+    data = Sample.of(scenario.observations(0, 0), scenario.family)
+    model = Model(data.family, scenario.components)
+    view = data.sketch(1024) if model.exponential else data
+    starts = [Start.of(policy("quantile"), view, model, seed) for seed in range(24)]
+    batch = MixtureBatch.of([start.mixture for start in starts], view.family)
+    ends, converged, _ = newton_ascent(view, batch, 1e-6, 1000)
     assert converged.all()
-    direct = parse("direct").prepare(sketch, model)
+    direct = parse(peer).prepare(view, model)
     best = max(
-        sketch.log_likelihood(direct.fit(start, 0, lambda copy: None).mixture) for start in starts
+        view.log_likelihood(direct.fit(start, 0, lambda copy: None).mixture) for start in starts
     )
-    values, gradients, hessians = sketch.hessians(ends)
+    values, gradients, hessians = view.hessians(ends)
     assert values.max() == pytest.approx(best, abs=1e-4)
     # Each is a maximum: flat, and curved down in every direction.
-    assert np.abs(gradients / sketch.size).max() < 1e-6
-    assert (np.linalg.eigvalsh(hessians / sketch.size) < 1e-9).all()
+    assert np.abs(gradients / view.size).max() < 1e-6
+    assert (np.linalg.eigvalsh(hessians / view.size) < 1e-9).all()
+
+
+@pytest.mark.parametrize("name", ["weibull_pair", "student_pair"])
+def test_scipys_trust_region_needs_fewer_passes_than_its_gradient_method(name: str) -> None:
+    scenario = load(name)
+    data = Sample.of(scenario.observations(0, 0), scenario.family)
+    model = Model(data.family, scenario.components)
+    start = Start.of(policy("quantile"), data, model, 1)
+    first, second = (
+        parse(spec).prepare(data, model).fit(start, 0, lambda copy: None)
+        for spec in ("direct", "direct:method=L-BFGS-B")
+    )
+    assert first.claimed
+    assert set(first.passes) == {"hessian"}
+    assert set(second.passes) == {"gradient"}
+    found = [data.log_likelihood(fit.mixture) for fit in (first, second)]
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    # Steps that follow the curvature are few.
+    assert first.passes["hessian"] <= 0.5 * second.passes["gradient"]
 
 
 def test_newton_never_loses_likelihood_whatever_the_start() -> None:
@@ -125,17 +153,27 @@ def test_safeguarded_steps_lead_to_the_maxima_of_quadratics() -> None:
     assert (np.linalg.norm(steps[[0, 2, 3, 4]], axis=1) <= 0.1 + 1e-12).all()
 
 
-@pytest.mark.parametrize("spec", ["newton", "newton:batch=4", "newton:bins=64"])
-@pytest.mark.parametrize("name", ["weibull", "student_t"])
-def test_newton_refuses_families_without_a_hessian(spec: str, name: str) -> None:
-    reason = parse(spec).supports(Model(family(name), 2))
+class NumericWeibull(Weibull):
+    """A Weibull without formulas for its derivatives."""
+
+    exact_derivatives = False
+
+
+@pytest.mark.parametrize(
+    "spec", ["newton", "newton:batch=4", "newton:bins=64", "direct:method=trust-exact"]
+)
+def test_what_needs_a_hessian_refuses_families_without_an_exact_one(spec: str) -> None:
+    reason = parse(spec).supports(Model(NumericWeibull(), 2))
     assert reason is not None
-    assert f"{name} is no exponential family, so it has no exact Hessian" in reason
+    assert "no formulas for its derivatives" in reason
     assert parse(spec).supports(Model(family("beta"), 2)) is None
+    assert parse("direct").supports(Model(NumericWeibull(), 2)) is None
 
 
-def test_direct_refuses_a_method_that_needs_a_hessian() -> None:
-    reason = parse("direct:method=trust-exact").supports(Model(family("weibull"), 2))
+@pytest.mark.parametrize("name", ["weibull", "student_t"])
+def test_newton_takes_families_without_statistics_but_no_sketch_of_them(name: str) -> None:
+    for spec in ("newton", "newton:batch=4", "direct:method=trust-exact"):
+        assert parse(spec).supports(Model(family(name), 2)) is None
+    reason = parse("newton:bins=64").supports(Model(family(name), 2))
     assert reason is not None
-    assert "no exponential family" in reason
-    assert parse("direct").supports(Model(family("weibull"), 2)) is None
+    assert f"{name} is no exponential family, so it has no sketch: leave out bins" in reason

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import mpmath  # which torch brings, by sympy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -9,7 +14,8 @@ from scipy import special, stats
 
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family, SupportError, families, family
-from tests.conftest import PARAMETERS, components, differences, frozen
+from scenarios.families.student_t import StudentT
+from tests.conftest import PARAMETERS, SCIPY, components, differences, frozen
 
 LEVELS = np.array([1e-6, 0.01, 0.3, 0.5, 0.9, 1.0 - 1e-6])
 
@@ -81,6 +87,129 @@ def test_score_is_the_derivative_of_the_density(any_family: Family) -> None:
             anchored.free(row),
         ).T
         assert_allclose(anchored.score(x, rows)[k], numeric, rtol=1e-5, atol=1e-6)
+        # The default, which a family without formulas has.
+        assert_allclose(Family.score(anchored, x, rows)[k], numeric, rtol=1e-5, atol=1e-6)
+
+
+def scipys_curvature(anchored: Family, x: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Second derivatives (d, d, n) of scipy's log density, by differences extrapolated to 0."""
+
+    def density(free: np.ndarray) -> np.ndarray:
+        return SCIPY[anchored.name](*anchored.usual(free)).logpdf(x)
+
+    def slopes(step: float) -> np.ndarray:
+        # A difference of differences: (n, d, d).
+        return differences(lambda free: differences(density, free, step), free, step)
+
+    # Steps are of a component's own width, or truncation would hide the error of a narrow one.
+    free, step = anchored.free(row), 1e-3 * float(anchored.units(row[None]).min())
+    return np.moveaxis((4.0 * slopes(step) - slopes(2.0 * step)) / 3.0, 0, -1)
+
+
+def test_curvature_is_the_second_derivative_of_scipys_density(any_family: Family) -> None:
+    x, rows = points(any_family.name), components(any_family.name)
+    anchored = any_family.anchored(x)
+    value, score, curvature = anchored.derivatives(x, rows)
+    assert_allclose(value, anchored.log_density(x, rows), rtol=1e-12)
+    assert_allclose(score, anchored.score(x, rows), rtol=1e-12)
+    assert_allclose(curvature, anchored.curvature(x, rows), rtol=1e-12)
+    for k, row in enumerate(rows):
+        expected = scipys_curvature(anchored, x, row)
+        assert_allclose(curvature[k], expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    # The default, which a family without formulas has, is as good as it says.
+    numeric = Family.curvature(anchored, x, rows)
+    assert_allclose(numeric, curvature, rtol=1e-6, atol=1e-6)
+
+
+def exact_derivatives(density: Callable[..., Any], free: list[Any]) -> list[float]:
+    """First derivatives, then the second ones by rows, by mpmath with 60 digits."""
+    d = len(free)
+    orders = [*np.eye(d, dtype=int)]
+    orders += [one + two for one in np.eye(d, dtype=int) for two in np.eye(d, dtype=int)]
+    with mpmath.workdps(60):
+        return [float(mpmath.diff(density, tuple(free), tuple(map(int, n)))) for n in orders]
+
+
+def found_derivatives(anchored: Family, x: float, row: np.ndarray) -> np.ndarray:
+    _, score, curvature = anchored.derivatives(np.array([x]), row[None])
+    return np.concatenate([score.ravel(), curvature.ravel()])
+
+
+def students_log_density(x: float) -> Callable[..., Any]:
+    """Student's t at x by mpmath, of log df, (location + 3)/5 and log scale."""
+
+    def density(log_df: Any, place: Any, log_scale: Any) -> Any:
+        v, u = mpmath.exp(log_df), (x - (5 * place - 3)) / mpmath.exp(log_scale)
+        constant = mpmath.loggamma((v + 1) / 2) - mpmath.loggamma(v / 2) - mpmath.log(v) / 2
+        return constant - log_scale - (v + 1) / 2 * mpmath.log1p(u * u / v)
+
+    return density
+
+
+@pytest.mark.parametrize("df", [1e-3, 0.1, 1.0, 10.0, 29.99, 30.01, 1e3, 1e8])
+def test_derivatives_of_students_t_are_exact_at_every_df(df: float) -> None:
+    anchored = replace(family("student_t"), centre=-3.0, scale=5.0)
+    row = np.array([df, 0.25, 0.125])
+    with mpmath.workdps(60):
+        free = [mpmath.log(df), mpmath.mpf(3.25) / 5, mpmath.log(0.125)]
+    for u in (0.0, -0.3, 2.0, -7.0, 40.0, 1e6):
+        x = 0.25 + 0.125 * u
+        found, expected = (
+            found_derivatives(anchored, x, row),
+            exact_derivatives(students_log_density(x), free),
+        )
+        # Terms of the size of u² cancel at large df.
+        tolerance = 1e-12 * max(1.0, 1e-2 * min(u * u, df))
+        assert_allclose(found, expected, rtol=1e-11, atol=tolerance)
+        if u == 0.0 and df > 30.0:  # the series alone
+            assert_allclose(found[[0, 3]], [expected[0], expected[3]], rtol=2e-14)
+
+
+@pytest.mark.parametrize("shape", [0.05, 1.0, 3.0, 200.0])
+def test_derivatives_of_the_weibull_are_exact_at_every_shape(shape: float) -> None:
+    def density(log_shape: Any, log_scale: Any) -> Any:
+        k = mpmath.exp(log_shape)
+        t = k * (mpmath.log(x) - log_scale)
+        return log_shape - mpmath.log(x) + t - mpmath.exp(t)
+
+    row = np.array([shape, 4.0])
+    for share in (1e-8, 0.5, 0.999, 1.0, 1.25, 4.0):
+        x = 4.0 * share
+        if shape * np.log(share) > 250.0:
+            continue
+        with mpmath.workdps(60):
+            free = [mpmath.log(shape), mpmath.log(4.0)]
+        expected = exact_derivatives(density, free)
+        found = found_derivatives(family("weibull"), x, row)
+        assert_allclose(found, expected, rtol=1e-11, atol=1e-12 * shape**2)
+
+
+def test_the_powers_of_a_weibull_do_not_overflow_to_nan() -> None:
+    value, score, curvature = family("weibull").derivatives(
+        np.array([1e-3, 10.0, 1e300]), np.array([[400.0, 1.0]])
+    )
+    assert np.isneginf(value[0, 1:]).all()
+    assert np.isfinite(score**2).all()
+    assert np.isfinite(curvature).all()
+
+
+def test_numeric_derivatives_evaluate_the_densities_that_they_count() -> None:
+    calls = []
+
+    class Numeric(StudentT):
+        exact_derivatives = False
+        score, curvature = Family.score, Family.curvature
+
+        def log_density(self, x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+            calls.append(len(parameters))
+            return super().log_density(x, parameters)
+
+    x, rows = points("student_t"), components("student_t")
+    Numeric().score(x, rows)
+    assert calls == [3] * Numeric.difference_densities(1)
+    Numeric().curvature(x, rows)
+    assert calls == [3] * Numeric.difference_densities(2)
+    assert all(cls.difference_densities(2) == 0 for cls in families().values())
 
 
 def test_spread_is_half_the_central_range(any_family: Family) -> None:

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family, family
-from scenarios.mixture import Mixture
+from scenarios.families.student_t import StudentT
+from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.sample import Sample
 from tests.conftest import differences, mixture, sample
 
@@ -52,41 +53,103 @@ def test_gradient_is_the_derivative(any_family: Family, count: int) -> None:
     assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-4)
 
 
+def counted(name: str, count: int) -> tuple[Sample, Sample, Mixture]:
+    """A sample in which observations are repeated, the same as rows with counts, and a mixture."""
+    x = sample(name).observations
+    counts = 1.0 + np.arange(x.size) % 3
+    whole = Sample.of(np.repeat(x, counts.astype(int)), family(name))
+    first = np.cumsum(counts).astype(int) - 1
+    rows = np.asfortranarray(whole.rows[first])
+    short = Sample(whole.family, x, rows, counts, whole.log_base)
+    return whole, short, mixture(name, count).within(whole.family)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_hessian_is_the_second_derivative(exponential: ExponentialFamily, count: int) -> None:
-    s, m = bound(exponential.name, count)
-    numeric = differences(
-        lambda c: s.gradient(Mixture.from_coordinates(s.family, count, c))[1], m.coordinates()
-    )
+def test_hessian_is_the_second_derivative(any_family: Family, count: int) -> None:
+    _, s, m = counted(any_family.name, count)
+    point = m.coordinates()
+
+    def value_of(coordinates: np.ndarray) -> float:
+        return s.log_likelihood(Mixture.from_coordinates(s.family, count, coordinates))
+
+    def gradient_of(coordinates: np.ndarray) -> np.ndarray:
+        return s.gradient(Mixture.from_coordinates(s.family, count, coordinates))[1]
+
     value, gradient, hessian = s.hessian(m)
     assert value == pytest.approx(s.log_likelihood(m), rel=1e-12)
     assert_allclose(gradient, s.gradient(m)[1], rtol=1e-8, atol=1e-8)
-    assert_allclose(hessian, numeric, rtol=1e-5, atol=1e-3)
+    assert_allclose(gradient, differences(value_of, point), rtol=1e-5, atol=1e-3)
+    assert_allclose(hessian, differences(gradient_of, point), rtol=1e-5, atol=1e-3)
 
 
-def test_counts_stand_for_repeated_observations() -> None:
-    s, m = bound("beta", 3)
-    half = s.observations[:200]
-    twice = Sample.of(np.concatenate([half, half]), family("beta"))
-    weighted = Sample.of(half, family("beta"))
-    weighted.counts = np.full(200, 2.0)
-    weighted.log_base *= 2.0
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_counts_stand_for_repeated_observations(any_family: Family, count: int) -> None:
+    whole, short, m = counted(any_family.name, count)
     for kernel in ("gradient", "hessian"):
-        for one, two in zip(getattr(twice, kernel)(m), getattr(weighted, kernel)(m), strict=True):
-            assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+        for one, two in zip(getattr(whole, kernel)(m), getattr(short, kernel)(m), strict=True):
+            assert_allclose(one, two, rtol=1e-9, atol=1e-7)
+
+
+def test_hessians_do_not_depend_on_blocks(
+    any_family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, s, m = counted(any_family.name, 3)
+    shifts = np.random.default_rng(0).normal(0.0, 0.1, (7, m.dimension))
+    batch = MixtureBatch.from_coordinates(s.family, 3, m.coordinates() + shifts)
+    together = s.hessians(batch)
+    monkeypatch.setattr("scenarios.sample.CACHE_BLOCK", 150)
+    for rows in (1, 900, 2400):  # one mixture at a time, two, and six or three
+        monkeypatch.setattr("scenarios.sample.MAX_BATCH_ROWS", rows)
+        for one, two in zip(together, s.hessians(batch), strict=True):
+            assert_allclose(one, two, rtol=1e-9, atol=1e-7)
+    for index, each in enumerate(batch):
+        for one, two in zip(together, s.hessian(each), strict=True):
+            assert_allclose(one[index], two, rtol=1e-9, atol=1e-7)
+
+
+def test_a_power_that_overflows_leaves_the_derivatives_of_the_rest() -> None:
+    x = np.array([0.9, 0.95, 1.0, 1.01, 2.0, 10.0])  # 10⁴⁰⁰ at the last in the first component
+    s = Sample.of(x, family("weibull"))
+    m = Mixture(s.family, np.array([0.5, 0.5]), np.array([[400.0, 1.0], [1.5, 2.0]]))
+    numeric = differences(
+        lambda c: s.gradient(Mixture.from_coordinates(s.family, 2, c))[1], m.coordinates()
+    )
+    assert np.isfinite(numeric).all()
+    assert_allclose(s.hessian(m)[2], numeric, rtol=1e-5, atol=1e-5 * np.abs(numeric).max())
+
+
+class NumericT(StudentT):
+    """Student's t without formulas for its derivatives."""
+
+    exact_derivatives = False
+    score, curvature, derivatives = Family.score, Family.curvature, Family.derivatives
 
 
 def test_passes_are_counted() -> None:
+    for name in ("beta", "weibull", "student_t"):
+        s, m = bound(name, 2)
+        s.log_likelihood(m)
+        s.gradient(m)
+        s.hessian(m)
+        assert s.passes == dict.fromkeys(("likelihood", "gradient", "hessian"), 1.0)
     s, m = bound("beta", 2)
-    s.log_likelihood(m)
     s.expectation(m)
-    s.gradient(m)
-    s.hessian(m)
-    kernels = ("likelihood", "expectation", "gradient", "hessian")
-    assert s.passes == dict.fromkeys(kernels, 1.0)
-    s, m = bound("student_t", 2)
+    assert s.passes == {"expectation": 1.0}
+    s = Sample.of(sample("student_t").observations, NumericT())
+    m = mixture("student_t", 2).within(s.family)
     s.gradient(m)
     assert s.passes == {"gradient": 1.0, "density": 2.0 * 3}  # two for each numeric derivative
+    s.passes.clear()
+    s.hessians(MixtureBatch.of([m, m]))
+    # Four for each of six directions, and one in the middle, make the second derivatives.
+    assert s.passes == {"hessian": 2.0, "density": 2.0 * (2 * 3 + 4 * 6 + 1)}
+
+
+def test_numeric_derivatives_make_the_hessian_of_formulas() -> None:
+    exact, m = bound("student_t", 3)
+    numeric = Sample.of(exact.observations, NumericT())
+    for one, two in zip(exact.hessian(m), numeric.hessian(m.within(numeric.family)), strict=True):
+        assert_allclose(one, two, rtol=1e-6, atol=1e-4)
 
 
 def test_squares_far_from_the_origin_do_not_cancel() -> None:
@@ -101,9 +164,3 @@ def test_squares_far_from_the_origin_do_not_cancel() -> None:
 def test_no_observations_is_an_error() -> None:
     with pytest.raises(UserError, match="no observations"):
         Sample.of(np.array([]), family("beta"))
-
-
-def test_a_family_without_statistics_has_no_exact_hessian() -> None:
-    s, m = bound("weibull", 2)
-    with pytest.raises(TypeError, match="weibull is no exponential family"):
-        s.hessian(m)

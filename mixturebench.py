@@ -47,6 +47,7 @@ _HOMES = {
     "benchmarks.compare.baseline": ("write_baseline",),
     "benchmarks.reference.cache": ("cache", "clear_cache"),
     "benchmarks.scoring.truth_errors": ("information_errors",),
+    "benchmarks.scoring.upper_bound": ("upper_bound",),
 }
 """The other public names, by the modules that define them."""
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

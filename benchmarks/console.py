@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from benchmarks.compare.run import Run
+    from benchmarks.reference.bound import Bound
     from benchmarks.reference.certificate import Reference
     from benchmarks.runner.estimate import Estimate
     from benchmarks.runner.progress import Progress
@@ -166,31 +167,37 @@ def show_reference(name: str, found: Reference) -> None:
     for weight, row in sorted(components, key=lambda component: component[1]):
         values = ", ".join(f"{key} {value:.6g}" for key, value in zip(names, row, strict=True))
         print(f"  {weight:.6f} · {found.family}({values})")
-    print(f"  log likelihood {found.log_likelihood:.6f}, NLL {-found.log_likelihood / n:.10f}")
+    print(
+        f"log likelihood {found.log_likelihood:.6f}, NLL {-found.log_likelihood / n:.10f}, attained"
+    )
     if found.fewer_components:
         print(f"  no admissible optimum with {found.components} components is better than this")
     for limit in found.limits:
         print(f"  {limit}")
-    unseen = "" if found.unseen is None else f"; about {found.unseen:.1f} more are still unseen"
+    for text in found.verdict:
+        print(fill(text, text_width(), subsequent_indent="  "))
     print(
-        "certificate",
-        f"still to be gained, by the quadratic model: {found.predicted_gain:.1e} nats",
-        f"smallest eigenvalue of the mean observed information: {found.smallest_eigenvalue:.3g}",
-        f"found by: {found.method}",
-        f"{found.searches} searches met {len(found.optima)} distinct optima{unseen}",
-        sep="\n  ",
+        f"{found.ascents} ascents; {found.predicted_gain:.1e} nats left to gain there; smallest "
+        f"curvature {found.smallest_eigenvalue:.3g}"
     )
-    if found.directional is not None:
-        print(
-            f"  largest D found: {found.directional:.4g}; if none is larger, more components gain "
-            f"at most {n * max(found.directional, 0.0):.4g} nats"
+    if len(found.admissible) > 1:
+        below = found.log_likelihood - found.admissible[1].log_likelihood
+        print(f"the next admissible optimum of {len(found.admissible)} is {below:.2f} nats lower")
+
+
+def show_bound(bound: Bound, attained: float) -> None:
+    """Print an upper bound beside the log likelihood that is ``attained``."""
+    if bound.log_likelihood is None:
+        text = f"upper bound: none, because {bound.reason}"
+    else:
+        how = "proved" if bound.proved else "estimated"
+        gain = bound.log_likelihood - attained
+        text = (
+            f"upper bound, {how}: {bound.log_likelihood:.2f}. Admissible components, of any "
+            f"number, gain at most {gain:.2f} nats; it certifies no number of them"
         )
-    print("optima met, best first (log likelihood, searches that ended there)")
-    for optimum in found.optima[:10]:
-        reason = f"  not admissible: {optimum.rejection_reason}" if optimum.rejection_reason else ""
-        print(f"  {optimum.log_likelihood:14.4f}  {optimum.times:5d}{reason}")
-    if len(found.optima) > 10:
-        print(f"  and {len(found.optima) - 10} more")
+        text += f" ({bound.reason})" if bound.reason else ""
+    print(fill(text, text_width(), subsequent_indent="  "))
 
 
 def show_list(frame: pd.DataFrame) -> None:

@@ -209,8 +209,8 @@ def test_certificates_are_what_the_command_prints() -> None:
         done = mixturebench(*arguments.split())
         assert done.returncode == 0, done.stderr
         for line, printed in zip(text.splitlines(), done.stdout.splitlines(), strict=False):
-            if line.startswith("optima met") and "founding" not in arguments:
-                break  # among many optima, rounding decides how often each is met
+            if "ascents" in line or "the next admissible" in line:
+                continue  # rounding decides which optima are met, and how often
             words, values = words_and_numbers(line)
             printed_words, printed_values = words_and_numbers(printed)
             assert words == printed_words

@@ -10,16 +10,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
 from benchmarks.fit.options import Options
 from benchmarks.reference.admissible import rejection_reason, spurious_reason
-from benchmarks.reference.ascent import Ascent, ascend
+from benchmarks.reference.ascent import ascend
+from benchmarks.reference.certificate import SAME_OPTIMUM
+from benchmarks.reference.newton import Ascent
+from benchmarks.reference.optima import grouped
 from benchmarks.reference.scipy_mixture import IO_BLOCK, ScipyMixture, mean_nll
-from benchmarks.reference.search import ON_SKETCH, SAME_OPTIMUM, grouped
 from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
 from fitters.base import Fit, Fitter
@@ -41,6 +43,8 @@ Half as many of a large sample."""
 FINE_SKETCH_ROWS, MAX_FULL_STEPS = 1 << 13, 6
 """Rows of the sketch between the coarse one and all the data, and the ascent's steps on all of
 them: a regular optimum needs two, and on a ridge a hundred are not enough."""
+ON_SKETCH = 0.05
+"""Fits whose log likelihoods on a sketch differ by less, in nats, are one."""
 ONE_START = ("mcmc",)
 """Methods that get one start, because each of their chains has its own."""
 
@@ -121,7 +125,8 @@ def search(sample: Sample, components: int, options: Options) -> Candidate:
     starts = list(_starts(sample, model, options))
     specs, fitted_sample = options.fitters, sample
     if not specs:
-        specs = (f"newton:batch={max(2, len(starts))}" if model.exponential else "direct",)
+        exact = model.family.exact_derivatives
+        specs = (f"newton:batch={max(2, len(starts))}" if exact else "direct",)
         if model.exponential and sample.size > LARGE_SAMPLE:
             fitted_sample = sample.sketch(SKETCH_ROWS)
     fits: list[Fit] = []
@@ -189,14 +194,15 @@ def _distinct_optima(
     """The distinct optima of all the data near ``mixtures``, the greatest likelihood first."""
     exact = fitted_sample is sample
     with np.errstate(all="ignore"):
-        pairs = [(fitted_sample.log_likelihood(mixture), mixture) for mixture in mixtures]
-    pairs = [pair for pair in pairs if np.isfinite(pair[0])]
-    groups = grouped(pairs, itemgetter(0), SAME_OPTIMUM if exact else ON_SKETCH)
-    admissible = [
-        index
-        for index, ((_, mixture), *_) in enumerate(groups)
-        if spurious_reason(scipy_mixture(mixture), sample.observations, MIN_SPREAD) is None
+        values = [fitted_sample.log_likelihood(mixture) for mixture in mixtures]
+    fits = [
+        (value, mixture, _spurious(sample, mixture))
+        for value, mixture in zip(values, mixtures, strict=True)
+        if np.isfinite(value)
     ]
+    within = SAME_OPTIMUM if exact else ON_SKETCH
+    groups = grouped(fits, itemgetter(0), within, itemgetter(2))
+    admissible = [index for index, group in enumerate(groups) if not group[0][2]]
     share = 1 if exact else 2
     highest = range(len(groups))[: MAX_HIGHEST // share]
     ends = []
@@ -204,15 +210,20 @@ def _distinct_optima(
         ascent = _ascend(sample, fitted_sample, groups[index][0][1])
         value = -mean_nll(scipy_mixture(ascent.mixture), sample.observations) * sample.size
         if np.isfinite(value):
-            ends.append(Optimum(ascent, value, len(groups[index]), ""))
+            reason = rejection_reason(sample, ascent, MIN_SPREAD)
+            ends.append(Optimum(ascent, value, len(groups[index]), reason))
     return [
-        replace(
-            group[0],
-            times=sum(end.times for end in group),
-            rejection_reason=rejection_reason(sample, group[0].ascent, MIN_SPREAD),
-        )
-        for group in grouped(ends, lambda end: end.log_likelihood, SAME_OPTIMUM)
+        replace(group[0], times=sum(end.times for end in group))
+        for group in grouped(ends, attrgetter("log_likelihood"), SAME_OPTIMUM, _is_rejected)
     ]
+
+
+def _spurious(sample: Sample, mixture: Mixture) -> bool:
+    return spurious_reason(scipy_mixture(mixture), sample.observations, MIN_SPREAD) is not None
+
+
+def _is_rejected(optimum: Optimum) -> bool:
+    return bool(optimum.rejection_reason)
 
 
 def _ascend(sample: Sample, fitted_sample: Sample, mixture: Mixture) -> Ascent:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Self
 
-from benchmarks.reference.ascent import Ascent
-from benchmarks.reference.scipy_mixture import IO_BLOCK, ScipyMixture
-from scenarios.families import Array
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.reference.certificate import SAME_OPTIMUM
+from benchmarks.reference.newton import FLAT, Ascent
+from benchmarks.reference.scipy_mixture import IO_BLOCK, ScipyMixture, link_of
+from scenarios.families import Array, ExponentialFamily, Family
+from scenarios.mixture import Mixture
 from scenarios.random_part import random_part
 from scenarios.sample import Sample
 
@@ -15,39 +22,117 @@ from scenarios.sample import Sample
 NARROW_SPREAD, FEW = 0.05, 10.0
 STATIONARY = 1e-6
 """Largest predicted gain, in nats, of a stationary point."""
-STATIONARY_AT_LIMIT = 1e-3
-"""The same where a parameter is at its limit: there the last digits of a density are rounding."""
-FLAT = 1e-9
-"""Curvature below this is rounding: identical components lie on a ridge."""
+STATIONARY_WHERE_FLAT = 1e-3
+"""The same on a flat direction, and where a parameter is at its limit: there the last digits of a
+density are rounding."""
+EMPTY = 1e-2
+"""Expected observations below which a component is empty."""
+AT_EDGE = "a component has the smallest admissible spread, and the likelihood rises beyond it"
 RIDGE = "not a strict maximum: the likelihood has a ridge there"
+LEVELS = np.array([0.16, 0.84])
+"""Half of the range between these quantiles is a spread."""
+WIDE_AND_NARROW, LONG_TAILS = np.array([0.16, 0.31, 0.69, 0.84]), 10.0
+"""Levels of two ranges, and the ratio of the wide to the narrow one from which tails are long: it
+is 2 for a normal, 2.7 for Student's t with 1 degree of freedom, and 9 with .3."""
 
 
 def sample_spread(x: Array) -> float:
     """Half of the observations' 16–84 % range; of a random part where there are many."""
-    low, high = np.quantile(random_part(x, IO_BLOCK), [0.16, 0.84])
+    low, high = np.quantile(random_part(x, IO_BLOCK), LEVELS)
     return 0.5 * float(high - low)
+
+
+@dataclass(frozen=True)
+class Region:
+    """The admissible components of a sample: those that are not too narrow.
+
+    A component's relative spread is its half 16–84 % range ÷ the sample's, in x or on the family's
+    link scale (the logarithm of positive values, the logit on an interval), whichever is larger:
+    far to the right a component is wide in x, and near zero by the logarithm. Of a component that
+    holds few observations only the link scale counts: every spike on one far observation is as wide
+    in x as all the others together.
+    """
+
+    family: Family
+    size: int
+    """The number of observations."""
+    min_spread: float
+    """The smallest admissible relative spread."""
+    spread: float
+    """The sample's, in x."""
+    link_spread: float
+    """The sample's, on the link scale."""
+
+    @classmethod
+    def of(cls, sample: Sample, min_spread: float) -> Self:
+        """Measure the sample's spreads."""
+        x = random_part(sample.observations, IO_BLOCK)
+        spreads = sample_spread(x), sample_spread(sample.family.link(x))
+        return cls(sample.family, sample.size, min_spread, *spreads)
+
+    def relative_spreads(self, parameters: Array, expected: Array | float = np.inf) -> Array:
+        """Relative spreads (...) of components, ``parameters`` (..., d); NaN where invalid.
+
+        ``expected`` (...) are the numbers of observations that they hold.
+        """
+        rows = parameters.reshape(-1, parameters.shape[-1])
+        with np.errstate(all="ignore"):
+            ends = self.family.quantile(LEVELS, rows)
+            by_link = 0.5 * np.diff(self.family.link(ends))[:, 0] / self.link_spread
+            in_x = 0.5 * np.diff(ends)[:, 0] / self.spread
+        shape = parameters.shape[:-1]
+        both = np.fmax(in_x, by_link).reshape(shape)
+        return np.where(np.asarray(expected) < FEW, by_link.reshape(shape), both)
+
+    def spreads_to_search(self, parameters: Array, expected: Array | float = np.inf) -> Array:
+        """``relative_spreads``, zero where most of a component is in a spike with long tails.
+
+        Their density is bounded by no spread: Student's t with degrees of freedom near zero. The
+        search keeps away from them, where the likelihood grows without bound.
+        """
+        spreads = self.relative_spreads(parameters, expected)
+        if isinstance(self.family, ExponentialFamily):
+            return spreads
+        rows = parameters.reshape(-1, parameters.shape[-1])
+        with np.errstate(all="ignore"):
+            ends = self.family.link(self.family.quantile(WIDE_AND_NARROW, rows))
+            ratio = (ends[:, 3] - ends[:, 0]) / (ends[:, 2] - ends[:, 1])
+        return np.where(ratio.reshape(spreads.shape) < LONG_TAILS, spreads, 0.0)
+
+    def least(self, expected: Array) -> Array:
+        """The smallest admissible relative spreads of components that hold so many observations."""
+        return np.where(expected < FEW, max(NARROW_SPREAD, self.min_spread), self.min_spread)
+
+    def inside(self, expected: Array, parameters: Array) -> NDArray[np.bool_]:
+        """Which components, ``parameters`` (..., d), the search may enter, shape (...)."""
+        return np.asarray(self.spreads_to_search(parameters, expected) >= self.least(expected))
 
 
 def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str | None:
     """Why the mixture is inadmissible whatever its likelihood; None if it is admissible.
 
     A mixture's likelihood is unbounded: a component may shrink onto a few observations.
-    ``min_spread`` is the smallest admissible spread of a component, relative to the sample's.
+    ``min_spread`` is the smallest admissible relative spread of a component (``Region``).
     """
-    spreads, scale = mixture.spreads, sample_spread(x)
     expected = mixture.weights * x.size
-    for k in range(len(spreads)):
-        if not spreads[k] >= min_spread * scale:
-            return (
-                f"component {k + 1} has spread {spreads[k]:.2g}, below {min_spread:g} of the "
-                "sample's"
-            )
-        if not spreads[k] >= NARROW_SPREAD * scale and expected[k] < FEW:
-            return (
-                f"component {k + 1} has spread {spreads[k]:.2g}, below {NARROW_SPREAD:g} of the "
-                f"sample's, and holds {expected[k]:.1f} observations"
-            )
+    shares = _relative_spreads(mixture, x, expected)
+    for k, share in enumerate(shares):
+        has = f"component {k + 1} has {share:.2g} of the sample's spread, below"
+        if not share >= min_spread:
+            return f"{has} {min_spread:g}"
+        if not share >= NARROW_SPREAD and expected[k] < FEW:
+            return f"{has} {NARROW_SPREAD:g}, and holds {expected[k]:.1f} observations"
     return None
+
+
+def _relative_spreads(mixture: ScipyMixture, x: Array, expected: Array) -> Array:
+    """``Region.relative_spreads`` by scipy's quantiles, (K,)."""
+    link, part = link_of(mixture.family), random_part(x, IO_BLOCK)
+    with np.errstate(all="ignore"):
+        ends = mixture.quantiles(LEVELS)
+        in_x = 0.5 * np.diff(ends)[:, 0] / sample_spread(part)
+        by_link = 0.5 * np.diff(link(ends))[:, 0] / sample_spread(link(part))
+        return np.where(expected < FEW, by_link, np.fmax(in_x, by_link))
 
 
 def rejection_reason(
@@ -55,8 +140,9 @@ def rejection_reason(
 ) -> str:
     """Why the end of an ascent can't be a reference; empty if it can.
 
-    It must be admissible, have no empty component, and be a strict maximum: a predicted gain
-    below ``max_gain`` nats and a positive curvature.
+    It must be admissible, have no empty component, and be a maximum: a predicted gain below
+    ``max_gain`` nats and no negative curvature. A direction is flat if its curvature is below
+    ``FLAT``, which is rounding; identical components lie on a ridge, which is flat exactly.
     """
     weights = ascent.mixture.weights
     mixture = ScipyMixture(sample.family.name, weights, ascent.mixture.parameters)
@@ -64,10 +150,32 @@ def rejection_reason(
     reason = reason or spurious_reason(mixture, sample.observations, min_spread)
     if reason is not None:
         return reason
-    if float(weights.min()) * sample.size < 1e-2:
+    if float(weights.min()) * sample.size < EMPTY:
         return "a component is empty: fewer would do"
-    if ascent.at_limit:
-        max_gain = max(max_gain, STATIONARY_AT_LIMIT)
-    if not (ascent.predicted_gain < max_gain and ascent.smallest_eigenvalue > FLAT):
+    if ascent.at_limit or ascent.smallest_eigenvalue < FLAT:
+        max_gain = max(max_gain, STATIONARY_WHERE_FLAT)
+    if not (ascent.predicted_gain < max_gain and ascent.smallest_eigenvalue > -FLAT):
+        return RIDGE
+    if ascent.smallest_eigenvalue < FLAT and merging_loss(sample, ascent) < SAME_OPTIMUM:
         return RIDGE
     return ""
+
+
+def merging_loss(sample: Sample, ascent: Ascent) -> float:
+    """The least log likelihood lost by giving two components the mean of their coordinates.
+
+    It is zero on the ridge of two identical components, whatever their weights; infinite for K = 1.
+    """
+    mixture, family = ascent.mixture.within(sample.family), sample.family
+    weights, free = mixture.weights, family.free(mixture.parameters)
+    losses = [np.inf]
+    for k, m in combinations(range(mixture.components), 2):
+        total = weights[k] + weights[m]
+        mean = (weights[k] * free[k] + weights[m] * free[m]) / total
+        merged = Mixture(
+            family,
+            np.append(np.delete(weights, [k, m]), total),
+            family.usual(np.vstack([np.delete(free, [k, m], axis=0), mean])),
+        )
+        losses.append(ascent.log_likelihood - sample.log_likelihood(merged))
+    return min(losses)

@@ -1,192 +1,171 @@
-"""The reference's own optimiser: from a mixture to the local maximum of its basin."""
+"""The reference's own optimiser: from mixtures to the local maxima of their basins."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.reference.admissible import Region
+from benchmarks.reference.newton import MAX_STEP, Ascent, Ascents, Flags, newton_ascents
 from scenarios.families import Array, ExponentialFamily, Family
-from scenarios.mixture import Mixture
+from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.sample import Sample
 
-MAX_STEP = 1.0
-"""Length of a step in coordinates, which are of order one: a longer one may leave the basin."""
 LIMIT, LARGE = 1e8, 100.0
 """The value that stands for a parameter which grows without bound, and from which one may do so."""
 CLOSE = 0.1
 """Predicted gain in nats below which a quadratic model describes the likelihood."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ascent:
-    """The end of an ascent."""
-
-    mixture: Mixture
-    log_likelihood: float
-    predicted_gain: float
-    """½ gᵀ(-H)⁻¹g, the gain at the quadratic model's maximum, in nats; inf without one."""
-    smallest_eigenvalue: float
-    """Of -H/n in coordinates: positive at a strict maximum."""
-    at_limit: bool = False
-    """Whether a parameter is at ``LIMIT``, where its component is of another family."""
+EM_STEPS = 10
+"""EM steps before Newton's method: they rarely leave a basin."""
+Place = tuple[NDArray[np.intp], ...]
+PARTS = (1.0, 0.5, 0.1)
+"""Parts of an EM step that are tried while the component would leave the admissible ones."""
+MIN_CURVATURE = 1e-3
+"""Smallest curvature, per observation, of an M-step by Newton's method."""
 
 
 def ascend(sample: Sample, start: Mixture, tolerance: float = 1e-9, max_steps: int = 300) -> Ascent:
     """Increase the likelihood until the predicted gain is below ``tolerance`` nats.
 
-    No step lowers the likelihood. Exponential families: EM steps, which rarely leave a basin,
-    unless the maximum is close; then Newton's method with the exact Hessian, damped until the
-    likelihood increases (Levenberg 1944). Others: L-BFGS with the mixture's gradient.
+    No step lowers the likelihood. EM steps, unless the maximum is close or the family has none;
+    then Newton's method with the exact Hessian. Where a parameter grows without bound and the
+    likelihood rises all the way, it ends at ``LIMIT``.
     """
-    if not isinstance(sample.family, ExponentialFamily):
-        return _ascend_numerically(sample, start, max_steps)
-    mixture = start.within(sample.family)
-    derivatives = sample.hessian(mixture) if np.isfinite(mixture.coordinates()).all() else None
-    if derivatives is None or not _quadratic(sample, *derivatives[1:])[2] < CLOSE:
-        for _ in range(10):
-            mixture = _em_step(sample, mixture)
-        if not np.isfinite(mixture.coordinates()).all():
-            return Ascent(mixture, sample.log_likelihood(mixture), np.inf, -np.inf)
-        derivatives = sample.hessian(mixture)
-    value, gradient, hessian = derivatives
-    point, damping = mixture.coordinates(), 0.0
-    for _ in range(max_steps):
-        eigenvalues, vectors, gain = _quadratic(sample, gradient, hessian)
-        if gain < tolerance or not np.isfinite(eigenvalues).all():
-            break
-        along = (vectors.T @ gradient) / sample.size
-        for _ in range(30):
-            # A flat or rising direction gets a positive curvature.
-            shift = damping
-            if eigenvalues[0] < 1e-12:
-                shift = max(damping, 1e-3 - 1.001 * float(eigenvalues[0]))
-            step = vectors @ (along / (eigenvalues + shift))
-            step *= min(1.0, MAX_STEP / max(float(np.linalg.norm(step)), 1e-300))
-            candidate = Mixture.from_coordinates(sample.family, mixture.components, point + step)
-            if candidate.valid() and sample.log_likelihood(candidate) > value:
-                break
-            damping = max(4.0 * damping, 1e-4)
-        else:
-            break
-        damping = 0.0 if damping <= 1e-4 else damping / 8.0
-        mixture, point = candidate, point + step
-        value, gradient, hessian = sample.hessian(mixture)
-    return _end(sample, mixture, value, gradient, hessian)
+    return ascend_all(sample, MixtureBatch.of([start], sample.family), tolerance, max_steps)[0]
 
 
-def _em_step(sample: Sample, mixture: Mixture) -> Mixture:
-    """One EM step, or none where the M-step would leave the domain."""
-    family = sample.family
-    assert isinstance(family, ExponentialFamily)
-    _, mass, totals = sample.expectation(mixture)
-    with np.errstate(all="ignore"):
-        parameters = family.maximise(totals / mass[:, None], initial=mixture.parameters)
-        moved = Mixture(family, mass / mass.sum(), parameters)
-    return moved if moved.valid() else mixture
+def ascend_all(
+    sample: Sample, starts: MixtureBatch, tolerance: float = 1e-9, max_steps: int = 300
+) -> list[Ascent]:
+    """``ascend`` from each of B mixtures."""
+    if isinstance(sample.family, ExponentialFamily):
+        near = newton_ascents(sample, starts, CLOSE, 0)
+        far = np.flatnonzero(np.logical_not(near.predicted_gains < CLOSE))
+        if far.size:
+            moved = MixtureBatch(starts.family, starts.weights.copy(), starts.parameters.copy())
+            moved.put(far, em_steps(sample, starts.take(far), EM_STEPS))
+            starts = moved
+    ends = newton_ascents(sample, starts, tolerance, max_steps)
+    limiting = _limiting(sample.family, starts.components)
+    if not limiting.any():
+        return [ends[index] for index in range(len(ends))]
+    return [_at_limit(sample, ends[index], limiting, tolerance) for index in range(len(ends))]
 
 
-def _ascend_numerically(sample: Sample, start: Mixture, max_steps: int) -> Ascent:
-    from scipy.optimize import minimize
+def em_steps(
+    sample: Sample, batch: MixtureBatch, count: int, region: Region | None = None
+) -> MixtureBatch:
+    """EM steps of B mixtures.
 
-    def at(point: Array) -> Mixture:
-        return Mixture.from_coordinates(sample.family, start.components, point)
-
-    def objective(point: Array) -> tuple[float, Array]:
+    The M-step of a family without exponential form is one step of Newton's method (Lange 1995,
+    *JRSS B* 57:425). A component that would leave the domain, or the ``region`` of admissible
+    components, goes part of its way or stays (generalised EM: Dempster, Laird & Rubin 1977,
+    *JRSS B* 39:1).
+    """
+    weights, rows = batch.weights, batch.parameters
+    for _ in range(count):
         with np.errstate(all="ignore"):
-            value, gradient = sample.gradient(at(point))
-        if not np.isfinite(value):
-            return np.inf, np.zeros_like(point)
-        return -value / sample.size, -gradient / sample.size
-
-    def minimum(initial: Array, bounds: list[tuple[float, float]]) -> Array:
-        options = {"maxiter": max_steps, "gtol": 1e-9, "ftol": 1e-15}
-        result = minimize(
-            objective, initial, jac=True, method="L-BFGS-B", options=options, bounds=bounds
-        )
-        return np.asarray(result.x)
-
-    initial = start.within(sample.family).coordinates()
-    if not np.isfinite(initial).all():
-        return Ascent(start, sample.log_likelihood(start), np.inf, -np.inf)
-    free = [(-np.inf, np.inf)] * initial.size
-    point = minimum(initial, free)
-    limiting = _limiting(sample.family, start.components)
-    ends = limiting & (point > np.log(LARGE))
-    if ends.any():
-        fixed = np.where(ends, np.log(LIMIT), point)
-        held = [(c, c) if end else free[0] for c, end in zip(fixed, ends, strict=True)]
-        fixed = minimum(fixed, held)
-        # They are ends only if the likelihood rises all the way there, along each of them.
-        lower = [np.where(place, np.log(LARGE), fixed) for place in np.diag(ends)[ends]]
-        inside = max(lower, key=lambda each: sample.log_likelihood(at(each)))
-        if sample.log_likelihood(at(fixed)) >= sample.log_likelihood(at(inside)):
-            point = fixed
-        else:
-            point = minimum(inside, free)
-    value, gradient = sample.gradient(at(point))
-    hessian = _numeric_hessian(sample, start.components, point)
-    held_at_end = limiting & (point == np.log(LIMIT))
-    return _end_on_boundary(sample, at(point), value, gradient, hessian, held_at_end)
+            mass, part_way = _m_step(sample, MixtureBatch(sample.family, weights, rows))
+            rows = _inside(sample.family, rows, mass, part_way, region)
+            total = mass.sum(axis=1, keepdims=True)  # NaN or infinite where a mass is
+            weights = np.where(np.isfinite(total), mass / total, weights)
+    return MixtureBatch(sample.family, weights, rows)
 
 
-def _limiting(family: Family, components: int) -> NDArray[np.bool_]:
+def _m_step(sample: Sample, batch: MixtureBatch) -> tuple[Array, Callable[[Place, float], Array]]:
+    """Expected counts (B, K), and a function of components and a part of the way to their M-step.
+
+    It returns the parameters (m, d) there.
+    """
+    family, rows = sample.family, batch.parameters
+    if isinstance(family, ExponentialFamily):
+        _, mass, totals = sample.expectations(batch)
+        means = totals / mass[:, :, None]
+
+        def part_way(at: Place, part: float) -> Array:
+            old = 0.0 if part == 1.0 else family.mean_statistics(family.natural(rows[at]))
+            return family.maximise(old + part * (means[at] - old), initial=rows[at])
+
+        return mass, part_way
+    _, mass, slopes, bends = sample.component_derivatives(batch)
+    finite = np.isfinite(bends.sum(axis=(2, 3)) + slopes.sum(axis=2))
+    values, vectors = np.linalg.eigh(np.where(finite[:, :, None, None], -bends, 0.0))
+    values = np.maximum(np.abs(values), MIN_CURVATURE * mass[:, :, None])
+    along = (vectors.swapaxes(2, 3) @ slopes[..., None])[..., 0] / values
+    steps = (vectors @ along[..., None])[..., 0]
+    length = np.linalg.norm(steps, axis=2, keepdims=True)
+    steps = np.where(length > MAX_STEP, steps * (MAX_STEP / length), steps)
+    free = family.free(rows)
+    return mass, lambda at, part: family.usual(free[at] + part * steps[at])
+
+
+def _inside(
+    family: Family,
+    rows: Array,
+    mass: Array,
+    part_way: Callable[[Place, float], Array],
+    region: Region | None,
+) -> Array:
+    """New parameters (B, K, d): the whole way to the M-step, or a part of it, or unchanged."""
+    new, left = rows.copy(), np.nonzero(mass > 0.0)
+    for part in PARTS if region is not None else PARTS[:1]:
+        moved = part_way(left, part)
+        positive = moved[:, family.positive()] > 0.0
+        fine = np.asarray(np.isfinite(moved).all(axis=1) & positive.all(axis=1))
+        if region is not None:
+            fine &= region.inside(mass[left], np.where(fine[:, None], moved, rows[left]))
+        new[left[0][fine], left[1][fine]] = moved[fine]
+        left = (left[0][~fine], left[1][~fine])
+        if not left[0].size:
+            break
+    return new
+
+
+def log_likelihoods(sample: Sample, batch: MixtureBatch) -> Array:
+    """The log likelihoods (B,) of mixtures, NaN or infinite for invalid ones."""
+    with np.errstate(all="ignore"):
+        return sample.log_likelihoods(batch)
+
+
+def _limiting(family: Family, components: int) -> Flags:
     """Which coordinates (p,) are of parameters that grow without bound in a limit family."""
     each = [name in family.limits for name in family.parameter_names()]
     return np.array([False] * (components - 1) + each * components)
 
 
-def _end_on_boundary(
-    sample: Sample,
-    mixture: Mixture,
-    value: float,
-    gradient: Array,
-    hessian: Array,
-    ends: NDArray[np.bool_],
-) -> Ascent:
-    """The end of an ascent some of whose coordinates (p,) are at their limit.
+def _at_limit(sample: Sample, end: Ascent, limiting: Flags, tolerance: float) -> Ascent:
+    """The end of an ascent, or the better one at the limit of parameters that have grown large.
 
+    They are at their limit only if the likelihood rises all the way there, along each of them.
     Along the logarithm s of such a parameter the likelihood is L - c exp(-s), so that its
     derivative is what is left to gain; the other coordinates have a quadratic model.
     """
-    inside = _end(sample, mixture, value, gradient[~ends], hessian[np.ix_(~ends, ~ends)])
+    family, count = sample.family, end.mixture.components
+    point = end.mixture.within(family).coordinates()
+    ends = limiting & (point > np.log(LARGE))
+    if not ends.any():
+        return end
+
+    def at(points: Array, held: Flags | None, tolerance: float) -> Ascents:
+        batch = MixtureBatch.from_coordinates(family, count, points[None])
+        return newton_ascents(sample, batch, tolerance, 300, held=held)
+
+    fixed = at(np.where(ends, np.log(LIMIT), point), ends[None], tolerance)[0]
+    far = fixed.mixture.coordinates()
+    lower = [np.where(place, np.log(LARGE), far) for place in np.diag(ends)[ends]]
+    inside = MixtureBatch.from_coordinates(family, count, np.stack(lower))
+    values = [sample.log_likelihood(mixture) for mixture in inside]
+    if fixed.log_likelihood < max(values):
+        again = at(lower[int(np.argmax(values))], None, tolerance)[0]
+        return again if again.log_likelihood > end.log_likelihood else end
+    _, gradient = sample.gradient(fixed.mixture)
     left = float(np.abs(gradient[ends]).sum())
-    return replace(inside, predicted_gain=inside.predicted_gain + left, at_limit=bool(ends.any()))
+    return replace(fixed, predicted_gain=fixed.predicted_gain + left, at_limit=True)
 
 
 def observed_information(sample: Sample, mixture: Mixture) -> Array:
-    """-∇² log likelihood in coordinates (p, p): exact, or by differences of the gradient."""
-    if isinstance(sample.family, ExponentialFamily):
-        return -sample.hessian(mixture)[2]
-    point = mixture.within(sample.family).coordinates()
-    return -_numeric_hessian(sample, mixture.components, point)
-
-
-def _numeric_hessian(sample: Sample, components: int, point: Array) -> Array:
-    """∇² log likelihood at coordinates ``point`` by central differences of the gradient."""
-
-    def gradient(at: Array) -> Array:
-        return sample.gradient(Mixture.from_coordinates(sample.family, components, at))[1]
-
-    step = 1e-4
-    hessian = np.stack(
-        [gradient(point + shift) - gradient(point - shift) for shift in step * np.eye(point.size)]
-    ) / (2.0 * step)
-    return np.asarray(0.5 * (hessian + hessian.T))
-
-
-def _end(sample: Sample, mixture: Mixture, value: float, gradient: Array, hessian: Array) -> Ascent:
-    eigenvalues, _, gain = _quadratic(sample, gradient, hessian)
-    return Ascent(mixture, value, gain, float(eigenvalues[0]))
-
-
-def _quadratic(sample: Sample, gradient: Array, hessian: Array) -> tuple[Array, Array, float]:
-    """Eigenvalues (p,), ascending, and eigenvectors (p, p) of -H/n, and the predicted gain."""
-    if not np.isfinite(hessian).all():
-        return np.full(len(hessian), -np.inf), np.eye(len(hessian)), float("inf")
-    eigenvalues, vectors = np.linalg.eigh(-hessian / sample.size)
-    if not eigenvalues[0] > 0.0:
-        return eigenvalues, vectors, float("inf")
-    along = vectors.T @ gradient
-    return eigenvalues, vectors, float(0.5 * np.sum(along**2 / eigenvalues) / sample.size)
+    """-∇² log likelihood in coordinates (p, p)."""
+    return -sample.hessian(mixture)[2]

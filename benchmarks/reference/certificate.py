@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
+
+SAME_OPTIMUM = 1e-2
+"""Optima whose log likelihoods differ by less, in nats, are one."""
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """A distinct optimum of the search, and the number of searches that ended there."""
+    """A distinct optimum of the search, and the number of ascents that ended there."""
 
     log_likelihood: float
     times: int
@@ -18,6 +21,10 @@ class Optimum:
     parameters: list[list[float]]
     rejection_reason: str
     """Why it can't be the reference; empty if it can."""
+
+    def met(self, times: int) -> Optimum:
+        """The same optimum, met so many times."""
+        return replace(self, times=times)
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,40 @@ class Reference:
     """Height of the quadratic model's maximum above the optimum, in nats."""
     smallest_eigenvalue: float
     """Of the mean observed information in coordinates: positive at a strict maximum."""
-    searches: int
+    ascents: int
+    """The ascents of all searches together."""
+    best_of_each: list[float | None]
+    """The log likelihood of the best optimum of each whole search; None where it found none."""
+    agreed: bool
+    """Whether all whole searches ended at the same log likelihood, to 0.01 nats."""
+    flags: list[str]
+    """Reasons to doubt the reference, a sentence each, whether searches agree or not."""
     optima: list[Optimum]
-    unseen: float | None
-    """Boender & Rinnooy Kan's estimate of the number of optima not found; None of few searches."""
-    directional: float | None
-    """The largest Lindsay's D(θ) = mean(f_θ / f̂) - 1 that a local search found. n sup D bounds the
-    nats that more components gain; a larger D may have been missed."""
+    """The optima met with K components, the best first."""
     fewer_components: bool
     """Whether no admissible stationary point beats the best with one component fewer."""
     limits: list[str]
     """A sentence for each component that is of another family, at an end of the parameters."""
+
+    @property
+    def searches(self) -> int:
+        """The number of whole searches R."""
+        return len(self.best_of_each)
+
+    @property
+    def hits(self) -> int:
+        """How many of them ended at the best optimum."""
+        heights = [height for height in self.best_of_each if height is not None]
+        return sum(max(heights) - height < SAME_OPTIMUM for height in heights)
+
+    @property
+    def excluded(self) -> float:
+        """1 - .05^(1/R): what agreement excludes.
+
+        Were there a better optimum that one search finds with a larger probability, the R searches
+        would have missed it with less than 5 %.
+        """
+        return float(1.0 - 0.05 ** (1.0 / self.searches))
 
     @property
     def mixture(self) -> ScipyMixture:
@@ -60,9 +90,30 @@ class Reference:
         return (
             f"{self.mixture}{fewer}\nlog likelihood {self.log_likelihood:.6f} by {self.method}; "
             f"{self.predicted_gain:.1e} nats still to be gained\n"
-            f"{self.searches} searches met {len(self.optima)} distinct optima"
+            f"{'; '.join(self.verdict)}"
             f"{''.join(f'; {limit}' for limit in self.limits)}"
         )
+
+    @property
+    def admissible(self) -> list[Optimum]:
+        """The optima with K components that may be a reference, the best first."""
+        return [optimum for optimum in self.optima if not optimum.rejection_reason]
+
+    @property
+    def verdict(self) -> list[str]:
+        """Sentences: whether the searches agreed, what that excludes, and why to doubt."""
+        if not self.agreed:
+            first = (
+                f"not agreed: {self.hits} of {self.searches} searches of different seeds end "
+                f"within {SAME_OPTIMUM:g} nats of this"
+            )
+        else:
+            first = (
+                f"agreed: {self.searches} searches of different seeds end within {SAME_OPTIMUM:g} "
+                "nats, which excludes (at 95%) only an optimum that one search finds with "
+                f"probability above {self.excluded:.0%}"
+            )
+        return [first, *(f"flagged: {flag}" for flag in self.flags)]
 
     @classmethod
     def loads(cls, text: str) -> Reference:

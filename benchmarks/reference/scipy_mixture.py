@@ -147,7 +147,7 @@ class ScipyMixture:
 
     def places(self) -> Array:
         """(link of the median, log spread) of each component, (K, 2)."""
-        link, _, _ = _link(self._family.support)
+        link = link_of(self.family)
         with np.errstate(all="ignore"):
             return np.nan_to_num(np.stack([link(self.medians()), np.log(self.spreads)], axis=1))
 
@@ -230,6 +230,11 @@ def quadrature(*mixtures: ScipyMixture) -> tuple[Array, Array]:
 
 
 Scale = Callable[[Array], Array]
+
+
+def link_of(name: str) -> Scale:
+    """The map of a family's support onto the real line."""
+    return _link(family(name).support)[0]
 
 
 def _link(support: tuple[float, float]) -> tuple[Scale, Scale, Scale]:

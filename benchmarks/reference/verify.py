@@ -21,7 +21,7 @@ MAX_ERROR = 1e-9
 MAX_CDF_ERROR, MAX_QUANTILE_ERROR = 1e-7, 1e-6
 """The same of a distribution function, which scipy may integrate, and of quantiles."""
 MAX_GRADIENT_ERROR = 1e-5
-"""Largest error of a mean gradient, relative to the mean log density."""
+"""Largest error of mean derivatives, relative to the mean log density or the largest of them."""
 OBSERVATIONS = 1 << 13
 """Observations, at most, on which gradients are computed by differences."""
 STEP = 1e-4
@@ -38,7 +38,7 @@ def check_family(sample: Sample, mixture: ScipyMixture | None = None) -> None:
     """Raise ``FamilyError`` unless a family's formulas agree with scipy's at a valid mixture.
 
     By default it has two components like the sample. The formulas are the likelihood and its
-    gradient on at most ``OBSERVATIONS`` of the sample, the distribution function at 16 of its
+    derivatives on at most ``OBSERVATIONS`` of the sample, the distribution function at 16 of its
     quantiles, and the quantile function there.
     """
     name, part = sample.family.name, random_part(sample.observations, OBSERVATIONS)
@@ -50,7 +50,7 @@ def check_family(sample: Sample, mixture: ScipyMixture | None = None) -> None:
         ours = Mixture(small.family, mixture.weights, mixture.parameters)
         _compare(name, "mean log density", small.log_likelihood(ours) / small.size,
                  float(mixture.log_density(part).mean()), MAX_ERROR)  # fmt: skip
-        _check_gradient(name, small, ours)
+        _check_derivatives(name, small, ours)
         levels = np.linspace(0.0, 1.0, 18)[1:-1]
         x = np.quantile(part, levels)
         _compare(name, "distribution function", ours.cdf(x), mixture.cdf(x), MAX_CDF_ERROR)
@@ -63,8 +63,8 @@ def check_likelihood(name: str, log_likelihood: float, scipys: float, n: int) ->
     _compare(name, "mean log density", log_likelihood / n, scipys / n, MAX_ERROR)
 
 
-def _check_gradient(name: str, sample: Sample, mixture: Mixture) -> None:
-    """Compare the gradient near a mixture with differences of scipy's log density."""
+def _check_derivatives(name: str, sample: Sample, mixture: Mixture) -> None:
+    """Compare derivatives near a mixture with differences of scipy's log density."""
     family, components = sample.family, mixture.components
     units = np.concatenate([np.ones(components - 1), family.units(mixture.parameters).ravel()])
     signs = np.where(np.arange(units.size) % 2, -1.0, 1.0)
@@ -83,6 +83,19 @@ def _check_gradient(name: str, sample: Sample, mixture: Mixture) -> None:
     scale = max(1.0, abs(value) / sample.size)
     ours = gradient * units / sample.size
     _compare(name, "gradient", ours / scale, scipys / scale, MAX_GRADIENT_ERROR)
+    # The gradient is right: its differences along a line check the second derivatives.
+    along = signs * units
+    gradients = [
+        sample.gradient(Mixture.from_coordinates(family, components, point + s * STEP * along))[1]
+        for s in (-2.0, -1.0, 1.0, 2.0)
+    ]
+    two_below, below, above, two_above = gradients
+    differences = two_below - 8.0 * below + 8.0 * above - two_above
+    differences *= units / (12.0 * STEP * sample.size)
+    hessian = sample.hessian(Mixture.from_coordinates(family, components, point))[2]
+    ours = (hessian @ along) * units / sample.size
+    scale = max(1.0, float(np.abs(differences).max()))
+    _compare(name, "Hessian", ours / scale, differences / scale, MAX_GRADIENT_ERROR)
 
 
 def _compare(name: str, what: str, ours: Array | float, scipys: Array | float, most: float) -> None:

@@ -136,6 +136,7 @@ def score_data_set(
             f"components beats the best with {reference.components - 1}, which is the reference"
         )
     notes += [f"{data_set.name}: in its reference {limit}" for limit in reference.limits]
+    notes += [f"{data_set.name}: its reference is doubtful: {flag}" for flag in reference.flags]
     reference_nll, challenges = _challenged(trials, data_set, reference)
     errors = {} if reference.fewer_components else truth_errors(reference.mixture, data_set)
     own_error = errors.get("information_error", np.nan)

@@ -70,6 +70,7 @@ RESUMED = _of(
 )
 CODE = ("tests/runner/test_code_of_a_run.py",)
 HELP = _of("python", "values_of_a_wrong_type_are_refused_before_anything_is_written")
+CERTIFICATE = ("tests/reference/test_certificate.py",)
 VERIFY = ("tests/reference/test_verify.py",)
 NO_REFERENCE = _of("report/report", "a_data_set_without_reference_ends_nothing")
 BORDER = _of("runner/plugins", "a_malformed_fit_is_a_row_of_its_own_trial_alone")
@@ -82,7 +83,9 @@ SCORED_ALONE = _of("python", "one_mixture_is_scored_as_a_run_scores_it")
 ESTIMATE = _of("python", "a_dry_run_writes_nothing_and_estimates_from_earlier_runs")
 INTERRUPTED = _of("runner/survival", "an_interruption_is_quick_and_says_how_to_resume")
 TESTS = {
-    "benchmarks/reference/admissible.py": (*SCORES, *REFERENCE),
+    "benchmarks/reference/admissible.py": (*SCORES, *REFERENCE, *CERTIFICATE),
+    "benchmarks/reference/flags.py": CERTIFICATE,
+    "benchmarks/reference/certificate.py": CERTIFICATE,
     "benchmarks/reference/scipy_mixture.py": (*SCORES, *REFERENCE, *PLUGIN),
     "benchmarks/reference/verify.py": VERIFY,
     "benchmarks/scoring/score.py": (*SCORES, *STATUSES, *REFERENCE, *BORDER),

@@ -10,8 +10,8 @@ ANOTHER_POINT = "the kernel is compared with scipy at another point, as good as 
 EQUIVALENT = {
     (
         "benchmarks/reference/admissible.py",
-        "if not spreads[k] >= NARROW_SPREAD * scale and expected[k] < FEW:",
-        "if not spreads[k] > NARROW_SPREAD * scale and expected[k] < FEW:",
+        "if not share >= NARROW_SPREAD and expected[k] < FEW:",
+        "if not share > NARROW_SPREAD and expected[k] < FEW:",
     ): EQUAL_FLOATS,
     (
         "benchmarks/reference/scipy_mixture.py",

@@ -67,9 +67,9 @@ def test_many_mixtures_at_once_have_the_densities_of_each_alone(name: str) -> No
     ("parameters", "weights", "word"),
     [
         ([[10.0, 1.5], [1.5, 10.0]], [0.5, 0.5], None),
-        ([[1e13, 1e13], [1.5, 10.0]], [0.5, 0.5], "component 1 has spread"),
+        ([[1e13, 1e13], [1.5, 10.0]], [0.5, 0.5], "component 1 has"),
         ([[10.0, 1.5], [4e3, 4e3]], [0.5, 0.5], "below 0.02"),
-        ([[10.0, 1.5], [1500.0, 1500.0]], [0.9995, 0.0005], "holds 5.0 observations"),
+        ([[10.0, 1.5], [300.0, 300.0]], [0.9995, 0.0005], "holds 5.0 observations"),
         ([[10.0, 1.5], [1000.0, 1000.0]], [0.5, 0.5], None),
     ],
 )
@@ -114,6 +114,22 @@ def test_spreads_are_relative_to_the_samples(sigma: float, count: int, admissibl
     share = count / 2000
     fitted = ScipyMixture.of("normal", [1.0 - share, share], [[0.0, 1000.0], [500.0, sigma]])
     assert (spurious_reason(fitted, x, 0.02) is None) == admissible
+
+
+@pytest.mark.parametrize(("sigma", "admissible"), [(0.3, True), (0.03, True), (0.015, False)])
+def test_a_component_near_zero_is_narrow_only_if_its_logarithm_is_too(
+    sigma: float, admissible: bool
+) -> None:
+    # The middle of the second peak is e⁻⁸ of the first's: in x it is a spike, in log x it is not.
+    levels = (np.arange(1000) + 0.5) / 1000
+    x = np.concatenate(
+        [stats.lognorm.ppf(levels, 0.5), stats.lognorm.ppf(levels, 0.3, 0, np.e**-8)]
+    )
+    fitted = ScipyMixture.of("lognormal", [0.5, 0.5], [[0.0, 0.5], [-8.0, sigma]])
+    middle = np.diff(np.quantile(np.log(x), [0.16, 0.84]))[0] / 2
+    assert fitted.spreads[1] < 1e-3 * np.diff(np.quantile(x, [0.16, 0.84]))[0]
+    assert (sigma * stats.norm.ppf(0.84) / middle >= 0.005) == admissible
+    assert (spurious_reason(fitted, x, 0.005) is None) == admissible
 
 
 def test_no_score_rests_on_the_code_under_test() -> None:

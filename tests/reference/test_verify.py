@@ -30,6 +30,11 @@ def times(factor: float) -> Callable[[Any], Any]:
     return lambda value: value * factor
 
 
+def bent(derivatives: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    value, first, second = derivatives
+    return value, first, 1.001 * second
+
+
 PLANTS = [
     *((name, "statistics", plus(-0.1), "mean log density") for name in EXPONENTIAL),
     *((name, "log_partition", plus(1e-6), "mean log density") for name in EXPONENTIAL),
@@ -37,6 +42,8 @@ PLANTS = [
     *((name, "mean_statistics", times(1.001), "gradient") for name in EXPONENTIAL),
     *((name, "log_density", plus(1e-6), "mean log density") for name in OTHERS),
     *((name, "score", times(1.001), "gradient") for name in OTHERS),
+    *((name, "derivatives", bent, "Hessian") for name in OTHERS),
+    *((name, "covariance_statistics", times(1.001), "Hessian") for name in EXPONENTIAL),
     *((name, "cdf", times(1.0 - 1e-6), "distribution function") for name in families()),
     *((name, "quantile", times(1.001), "quantile function") for name in families()),
 ]

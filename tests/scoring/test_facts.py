@@ -296,8 +296,10 @@ def test_a_note_on_a_reference_is_in_the_scored_run(tmp_path: Path) -> None:
     )
     plan = Choices(scenarios=(str(tmp_path / "two.toml"),), fitters=("em",), restarts=1).plan()
     run = run_of(tmp_path / "run", plan, trials_of(plan, outcome="error"))
-    note, _ = score_run(run).notes  # the other counts the trial that returned no fit
+    # The last note counts the trial that returned no fit.
+    note, doubt, _ = score_run(run).notes
     assert note.startswith("two: no admissible optimum with 2 components beats")
+    assert "its reference is doubtful: an inadmissible optimum is" in doubt
 
 
 def test_the_fits_of_all_fitters_on_a_data_set_share_one_reference(tmp_path: Path) -> None:

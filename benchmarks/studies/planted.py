@@ -86,8 +86,9 @@ DEFECTS = (
     Defect(
         "densities and sums in {}",
         "scenarios/sample.py",
-        "                joint = joint.reshape(-1, components, rows.shape[1])\n",
-        "                joint = joint.reshape(-1, components, rows.shape[1]).astype(np.{0})\n"
+        "                joint = joint_of(flat, rows).reshape(-1, components, rows.shape[1])\n",
+        "                joint = joint_of(flat, rows).reshape(-1, components, rows.shape[1])\n"
+        "                joint = joint.astype(np.{0})\n"
         "                rows = rows.astype(np.{0})\n",
         ("float32",),
         "direct",

@@ -26,6 +26,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.reference.cells import Cells
 from benchmarks.reference.ratio import Ratio
@@ -72,7 +73,7 @@ class Search:
             order = np.argsort(-self.bounds)
             chosen, others = self.boxes[order[:TOGETHER]], order[TOGETHER:]
             self.boxes, self.bounds = self.boxes[others], self.bounds[others]
-            self._add(parts(self.cells, chosen))
+            self._add(parts(self.cells, chosen)[0])
 
     def _add(self, boxes: Array) -> None:
         """Bound new cells, (m, 4)."""
@@ -129,12 +130,19 @@ def gap_bounds(cells: Cells, ratio: Ratio, boxes: Array) -> Array:
     return np.where((links[index + 1] > high) & (bounds < np.inf), bounds, np.inf)
 
 
-def parts(cells: Cells, boxes: Array) -> Array:
-    """Smaller cells that hold all admissible components of cells (m, 4)."""
-    boxes = boxes[~cells.inadmissible(boxes)]
+def parts(cells: Cells, boxes: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Smaller cells (m', 4) that hold all admissible components of cells (m, 4).
+
+    With them, the numbers (m',) of the cells that they are parts of.
+    """
+    left = np.flatnonzero(~cells.inadmissible(boxes))
+    boxes = boxes[left]
     tops = _tops(cells, boxes)
     cut = boxes[:, 3] - tops > WORTH * (boxes[:, 3] - boxes[:, 2])
-    return np.vstack([_halves(cells, boxes[~cut]), np.column_stack([boxes[:, :3], tops])[cut]])
+    shorter = np.column_stack([boxes[:, :3], tops])[cut]
+    whole = left[~cut]
+    smaller = np.vstack([_halves(cells, boxes[~cut]), shorter])
+    return smaller, np.concatenate([whole, whole, left[cut]])
 
 
 def _tops(cells: Cells, boxes: Array) -> Array:

@@ -179,6 +179,26 @@ def reference(
 
 
 @app.command()
+def proofs(
+    scenario: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue.")],
+    size: Annotated[int, typer.Option(min=2, help="Observations that are taken of each.")] = 100,
+    components: Annotated[int, typer.Option(min=1, help="Components to fit.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0, help="For each scenario.")] = 60.0,
+) -> None:
+    """Prove an optimum of a few components to be the best, by branch and bound on boxes.
+
+    Columns end with what is proved: no admissible mixture of so many components has a log
+    likelihood above the best found by more than the gap.
+    """
+    from benchmarks.studies.branch_and_bound import proofs
+    from benchmarks.studies.problems import MIN_SPREAD
+
+    table = proofs(tuple(scenario), size, components, MIN_SPREAD, seconds)
+    numbers = dict.fromkeys(table.select_dtypes("float"), "{:.2f}".format)
+    show(table, f"{components} components", numbers)
+
+
+@app.command()
 def tables() -> None:
     """Write the tables of the documentation that list what the code defines."""
     from benchmarks.studies.tables import write

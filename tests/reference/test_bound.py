@@ -15,7 +15,8 @@ from benchmarks.reference.cells import CELLS, Cells
 from benchmarks.reference.nonparametric import Nonparametric, atoms, fit
 from benchmarks.reference.plane import Plane
 from benchmarks.reference.ratio import Ratio
-from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
+from benchmarks.reference.scipy_mixture import ScipyMixture, log_densities, mean_nll
+from benchmarks.studies.branch_and_bound import Nodes, prove
 from scenarios.families import ExponentialFamily, family
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
@@ -280,7 +281,7 @@ def test_no_admissible_component_is_dropped(name: str) -> None:
             links[ends > 1.0 - 1e-12] = np.nan  # rounded
         assert not (0.5 * np.diff(links)[:, 0] > link_spread * (1.0 + 1e-6)).any()
         # Of those inside, none admissible is outside all parts.
-        left = parts(cells, boxes)
+        left, _ = parts(cells, boxes)
         held = np.zeros(len(boxes), dtype=bool)
         for low in range(0, len(left), 200):
             part = left[low : low + 200, :, None]
@@ -355,6 +356,73 @@ def test_binned_observations_raise_the_ratio_a_little(name: str) -> None:
     some = slice(0, 20)
     by_scipy = log_ratio(sample, mixture, cells.usual(u[some], t[some]))
     assert_allclose(exact(u[some], t[some]), by_scipy, atol=1e-8)
+
+
+# --- a few components ----------------------------------------------------------------------------
+
+
+def kept_mixtures(sample: Sample, components: int, rng: np.random.Generator) -> list[Mixture]:
+    """Random admissible mixtures of so many components, and where EM takes them."""
+    region = Region.of(sample, FLOOR)
+    mixtures = [m for m in random_mixtures(sample, 300, rng) if m.components == components]
+    mixtures += [climbed(sample, mixture, 100) for mixture in mixtures]
+    return [m for m in mixtures if region.inside(m.weights * sample.size, m.parameters).all()]
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_no_mixture_of_two_components_is_above_what_is_proved(name: str) -> None:
+    sample = sample_of(name, size=30)
+    proof = prove(sample, 2, FLOOR, seconds=10.0, tolerance=0.2)
+    mixtures = kept_mixtures(sample, 2, np.random.default_rng(11))
+    values = [log_likelihood(sample, each) for each in mixtures]
+    assert len(values) > 20 and max(values) <= proof.bound
+    assert_allclose(proof.bound, proof.attained + 0.2, atol=1e-9)  # it ended in time
+    assert max(values) > proof.attained - 0.3  # EM ends there too
+    # With any number of components, it is larger.
+    any_number = upper_bound(sample, FLOOR)
+    assert any_number.log_likelihood is not None and any_number.log_likelihood > proof.attained
+
+
+def test_three_components_attain_more_and_what_is_known_saves_nodes() -> None:
+    sample = sample_of("normal", size=20)
+    two = prove(sample, 2, FLOOR, seconds=10.0)
+    again = prove(sample, 2, FLOOR, seconds=10.0, known=two.attained)
+    assert again.nodes < two.nodes and abs(again.bound - two.bound) <= 0.1
+    three = prove(sample, 3, FLOOR, seconds=0.5)
+    mixtures = kept_mixtures(sample, 3, np.random.default_rng(11))
+    assert max(log_likelihood(sample, each) for each in mixtures) <= three.bound
+    assert three.bound > two.attained
+
+
+def nodes_exceeded(name: str) -> float:
+    """The share of nodes of two cells with a mixture inside, by scipy, that is above the bound."""
+    sample, rng = sample_of(name, size=40), np.random.default_rng(13)
+    nodes = Nodes(sample, 2, FLOOR, -np.inf, 0.1)
+    cells, ratio, _ = cells_and_ratio(sample)
+    boxes = random_cells(cells, ratio, 600, rng)
+    numbers = np.array(nodes.boxes.add(boxes)).reshape(-1, 2)
+    bounds, _ = nodes._bound(numbers, np.full(len(numbers), np.inf))
+    exceeded = np.zeros(len(numbers), dtype=bool)
+    for _ in range(10):
+        share = rng.random((len(boxes), 2))
+        inside = boxes[:, [0, 2]] + share * (boxes[:, [1, 3]] - boxes[:, [0, 2]])
+        rows = cells.usual(*inside.T).reshape(-1, 2, 2)
+        weights = rng.dirichlet([1.0, 1.0], len(rows))
+        narrow = nodes.boxes.narrow[numbers]
+        kept = ~(narrow & (weights * sample.size < 10.0)).any(axis=1)
+        logs = log_densities(name, weights, rows, sample.observations).sum(axis=1)
+        exceeded |= kept & (logs > bounds + 1e-7)
+    return float(exceeded.mean())
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_a_nodes_bound_is_above_all_mixtures_inside(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nodes_exceeded(name) == 0.0
+    whole = CELLS[name].divergence
+    monkeypatch.setattr(CELLS[name], "divergence", lambda *args: 0.05 * whole(*args))
+    assert nodes_exceeded(name) > 0.0
 
 
 # --- the nonparametric mixture -------------------------------------------------------------------

@@ -184,8 +184,8 @@ class Search:
         return ends
 
     def _promising(self, batch: MixtureBatch, kept: int) -> MixtureBatch:
-        """The most likely after a few steps: ``kept`` of those whose components are all wide, half
-        as many of those with a narrow one, and a quarter at the edge of admissibility.
+        """The most likely after a few steps: ``kept`` of those whose components are all wide, as
+        many of those with a narrow one, and a quarter at the edge of admissibility.
 
         Where many observations are equal, narrow components soon have the largest likelihoods, and
         none of them leads to a maximum.
@@ -201,7 +201,7 @@ class Search:
         values = log_likelihoods(self.view, batch)
         values = np.where(np.isfinite(values) & self._alive(batch), values, -np.inf)
         inside, wide = self._inside(batch), self._inside(batch, WIDE)
-        groups = ((wide, kept), (inside & ~wide, kept // 2), (~inside, kept // 4))
+        groups = ((wide, kept), (inside & ~wide, kept), (~inside, kept // 4))
         return batch.take(np.concatenate([_distinct(values, *group) for group in groups]))
 
     def _inside(self, batch: MixtureBatch, share: float = EDGE) -> Flags:

@@ -159,6 +159,7 @@ def show_comparison(run: Run, wide: bool) -> None:
 
 def show_reference(name: str, found: Reference) -> None:
     """Print the best known optimum of a scenario's data, and its certificate."""
+    from benchmarks.reference.certificate import SAME_OPTIMUM
     from scenarios.families import family
 
     names, n = family(found.family).parameter_names(), found.size
@@ -180,9 +181,10 @@ def show_reference(name: str, found: Reference) -> None:
         f"{found.ascents} ascents; {found.predicted_gain:.1e} nats left to gain there; smallest "
         f"curvature {found.smallest_eigenvalue:.3g}"
     )
-    if len(found.admissible) > 1:
-        below = found.log_likelihood - found.admissible[1].log_likelihood
-        print(f"the next admissible optimum of {len(found.admissible)} is {below:.2f} nats lower")
+    gaps = [found.log_likelihood - optimum.log_likelihood for optimum in found.admissible]
+    below = [gap for gap in gaps if gap >= SAME_OPTIMUM]
+    if below:
+        print(f"the next admissible optimum of {len(gaps)} is {below[0]:.2f} nats lower")
 
 
 def show_bound(bound: Bound, attained: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.console import show_reference
 from benchmarks.reference import search
 from benchmarks.reference.admissible import Region
 from benchmarks.reference.certificate import Optimum, Reference
@@ -160,7 +161,7 @@ def test_an_admissible_optimum_is_not_hidden_by_one_that_is_not() -> None:
     assert numbers == [[3.0, 2.995], [2.98], [1.0]]
 
     def end(height: float, admissible: bool) -> End:
-        return End(Ascent(pair(0.5, 0.5), height, 0.0, 1.0), admissible, "start")
+        return End(Ascent(pair(0.5, 0.5), height, 0.0, 1.0), admissible)
 
     pool = merged([], [end(-10.0, False), end(-10.001, True), end(-10.002, False)])
     pool = merged(pool, [end(-9.0, True), end(-10.0015, True)])
@@ -183,3 +184,13 @@ def test_few_observations_must_be_wide_by_the_link() -> None:
     assert (region.relative_spreads(spike) > 100.0).all()
     assert region.inside(np.array([50.0, 50.0]), spike).all()
     assert region.inside(np.array([1.0, 1.0]), spike).tolist() == [False, True]
+
+
+def test_the_next_optimum_is_below_a_reference_of_fewer_components(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    optima = [optimum(-1004.0, 0.5, 0.5, ""), optimum(-1007.0, 0.5, 0.4, "")]
+    one = find_reference(sample(), 1, 0.02)
+    fewer = replace(one, log_likelihood=-1000.0, fewer_components=True, optima=optima)
+    show_reference("x", fewer)
+    assert "the next admissible optimum of 2 is 4.00 nats lower" in capsys.readouterr().out

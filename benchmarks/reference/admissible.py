@@ -78,11 +78,10 @@ class Region:
         rows = parameters.reshape(-1, parameters.shape[-1])
         with np.errstate(all="ignore"):
             ends = self.family.quantile(LEVELS, rows)
-            by_link = 0.5 * np.diff(self.family.link(ends))[:, 0] / self.link_spread
-            in_x = 0.5 * np.diff(ends)[:, 0] / self.spread
-        shape = parameters.shape[:-1]
-        both = np.fmax(in_x, by_link).reshape(shape)
-        return np.where(np.asarray(expected) < FEW, by_link.reshape(shape), both)
+            linked = self.family.link(ends)
+        shape = (*parameters.shape[:-1], 2)
+        spreads = self.spread, self.link_spread
+        return _shares(ends.reshape(shape), linked.reshape(shape), *spreads, expected)
 
     def spreads_to_search(self, parameters: Array, expected: Array | float = np.inf) -> Array:
         """``relative_spreads``, zero where most of a component is in a spike with long tails.
@@ -130,9 +129,18 @@ def _relative_spreads(mixture: ScipyMixture, x: Array, expected: Array) -> Array
     link, part = link_of(mixture.family), random_part(x, IO_BLOCK)
     with np.errstate(all="ignore"):
         ends = mixture.quantiles(LEVELS)
-        in_x = 0.5 * np.diff(ends)[:, 0] / sample_spread(part)
-        by_link = 0.5 * np.diff(link(ends))[:, 0] / sample_spread(link(part))
-        return np.where(expected < FEW, by_link, np.fmax(in_x, by_link))
+        linked = link(ends)
+    return _shares(ends, linked, sample_spread(part), sample_spread(link(part)), expected)
+
+
+def _shares(
+    ends: Array, linked: Array, spread: float, link_spread: float, expected: Array | float
+) -> Array:
+    """Relative spreads (...) of components with the quantiles ``ends`` and ``linked`` (..., 2)."""
+    with np.errstate(all="ignore"):
+        in_x = 0.5 * np.diff(ends)[..., 0] / spread
+        by_link = 0.5 * np.diff(linked)[..., 0] / link_spread
+        return np.where(np.asarray(expected) < FEW, by_link, np.fmax(in_x, by_link))
 
 
 def rejection_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,6 @@ from scenarios.sample import Sample
 
 LIMIT, LARGE = 1e8, 100.0
 """The value that stands for a parameter which grows without bound, and from which one may do so."""
-CLOSE = 0.1
-"""Predicted gain in nats below which a quadratic model describes the likelihood."""
 EM_STEPS = 10
 """EM steps before Newton's method: they rarely leave a basin."""
 Place = tuple[NDArray[np.intp], ...]
@@ -30,7 +29,7 @@ MIN_CURVATURE = 1e-3
 def ascend(sample: Sample, start: Mixture, tolerance: float = 1e-9, max_steps: int = 300) -> Ascent:
     """Increase the likelihood until the predicted gain is below ``tolerance`` nats.
 
-    No step lowers the likelihood. EM steps, unless the maximum is close or the family has none;
+    No step lowers the likelihood. In an exponential family EM steps, unless the maximum is close;
     then Newton's method with the exact Hessian. Where a parameter grows without bound and the
     likelihood rises all the way, it ends at ``LIMIT``.
     """
@@ -41,14 +40,10 @@ def ascend_all(
     sample: Sample, starts: MixtureBatch, tolerance: float = 1e-9, max_steps: int = 300
 ) -> list[Ascent]:
     """``ascend`` from each of B mixtures."""
+    approach = None
     if isinstance(sample.family, ExponentialFamily):
-        near = newton_ascents(sample, starts, CLOSE, 0)
-        far = np.flatnonzero(np.logical_not(near.predicted_gains < CLOSE))
-        if far.size:
-            moved = MixtureBatch(starts.family, starts.weights.copy(), starts.parameters.copy())
-            moved.put(far, em_steps(sample, starts.take(far), EM_STEPS))
-            starts = moved
-    ends = newton_ascents(sample, starts, tolerance, max_steps)
+        approach = partial(em_steps, sample, count=EM_STEPS)
+    ends = newton_ascents(sample, starts, tolerance, max_steps, approach=approach)
     limiting = _limiting(sample.family, starts.components)
     if not limiting.any():
         return [ends[index] for index in range(len(ends))]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
 
 SAME_OPTIMUM = 1e-2
 """Optima whose log likelihoods differ by less, in nats, are one."""
+
+
+def hits(heights: Sequence[float | None]) -> int:
+    """How many searches ended at the best of these log likelihoods; None where one found none."""
+    known = [height for height in heights if height is not None]
+    return sum(max(known) - height < SAME_OPTIMUM for height in known)
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,6 @@ class Reference:
     """The ascents of all searches together."""
     best_of_each: list[float | None]
     """The log likelihood of the best optimum of each whole search; None where it found none."""
-    agreed: bool
-    """Whether all whole searches ended at the same log likelihood, to 0.01 nats."""
     flags: list[str]
     """Reasons to doubt the reference, a sentence each, whether searches agree or not."""
     optima: list[Optimum]
@@ -68,8 +73,12 @@ class Reference:
     @property
     def hits(self) -> int:
         """How many of them ended at the best optimum."""
-        heights = [height for height in self.best_of_each if height is not None]
-        return sum(max(heights) - height < SAME_OPTIMUM for height in heights)
+        return hits(self.best_of_each)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether all of them did."""
+        return self.hits == self.searches
 
     @property
     def excluded(self) -> float:

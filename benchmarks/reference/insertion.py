@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.reference.admissible import FEW, NARROW_SPREAD, Region
-from scenarios.families import Array, ExponentialFamily, Family
+from benchmarks.reference.view import densities_at
+from scenarios.families import Array
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
@@ -66,7 +67,7 @@ class Candidates:
         narrow = region.relative_spreads(rows[keep], 0.0) < NARROW_SPREAD
         wide = region.relative_spreads(rows[keep]) >= WIDE
         with np.errstate(all="ignore"):
-            densities = np.exp(log_densities(view, rows[keep]))
+            densities = densities_at(view.rows.T, family, rows[keep])
         return cls(view, rows[keep], narrow, wide, densities)
 
     def best(self, mixture: Mixture, count: int) -> list[Insertion]:
@@ -78,7 +79,9 @@ class Candidates:
         """
         counts, n = self.sample.counts, self.sample.size
         with np.errstate(all="ignore"):
-            fitted = mixture.weights @ np.exp(log_densities(self.sample, mixture.parameters))
+            fitted = mixture.weights @ densities_at(
+                self.sample.rows.T, self.sample.family, mixture.parameters
+            )
             fitted = np.maximum(fitted, 1e-280)
             few, slopes, curvatures = self._shortlist(counts / fitted, counts / fitted**2)
             if not few.size:
@@ -138,15 +141,6 @@ class Candidates:
         few = np.unique(np.concatenate([np.argsort(order)[:SHORTLIST] for order in orders]))
         few = few[slopes[few] > 0.0]
         return few, slopes[few], curvatures[few]
-
-
-def log_densities(sample: Sample, parameters: Array) -> Array:
-    """log f - h of components (m, d) at the rows of a sample, (m, r)."""
-    family: Family = sample.family
-    if isinstance(family, ExponentialFamily):
-        eta = family.natural(parameters)
-        return np.asarray(eta @ sample.rows.T - family.log_partition(eta)[:, None])
-    return family.log_density(sample.rows[:, 0], parameters)
 
 
 def _windows(x: Array, region: Region) -> Iterator[Array]:

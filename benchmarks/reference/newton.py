@@ -14,6 +14,8 @@ from scenarios.sample import Sample
 
 MAX_STEP = 1.0
 """Length of a step in coordinates, which are of order one: a longer one may leave the basin."""
+CLOSE = 0.1
+"""Predicted gain in nats below which a quadratic model describes the likelihood."""
 FLAT = 1e-7
 """Curvature per observation, of either sign, that is rounding: its direction is flat."""
 FLAT_LENGTH = 3.0
@@ -68,15 +70,22 @@ def newton_ascents(
     max_steps: int,
     allowed: Callable[[MixtureBatch], Flags] | None = None,
     held: Flags | None = None,
+    approach: Callable[[MixtureBatch], MixtureBatch] | None = None,
 ) -> Ascents:
     """Increase the likelihood until each predicted gain is below ``tolerance`` nats.
 
     No step lowers the likelihood: Newton's method is damped until it increases (Levenberg 1944),
     and a flat or rising direction gets a positive curvature. Coordinates that are ``held`` (B, p)
-    do not move. No step leads to a mixture that is not ``allowed``: a function of a batch to (B,).
+    do not move. ``approach`` brings starts nearer to their maxima, first of all, that are not
+    ``CLOSE``. No step leads to a mixture that is not ``allowed``: a function of a batch to (B,).
     """
     state = _State.at(sample, starts, held)
     state.allowed = allowed
+    if approach is not None:
+        state.models(np.flatnonzero(state.going))
+        far = np.flatnonzero(np.logical_not(state.gains < CLOSE))
+        if far.size:
+            state.restart(far, approach(starts.take(far)))
     for _ in range(max_steps):
         active = np.flatnonzero(state.going)
         if not active.size:
@@ -130,6 +139,14 @@ class _State:
         state.values, state.gradients, state.hessians = new
         state.going = np.isfinite(state.values)
         return state
+
+    def restart(self, index: NDArray[np.intp], batch: MixtureBatch) -> None:
+        """Go on from other mixtures."""
+        new = MixtureBatch(self.sample.family, batch.weights, batch.parameters)
+        self.points[index] = new.coordinates()
+        found = self.evaluate(self.points[index], index)
+        self.values[index], self.gradients[index], self.hessians[index] = found
+        self.going[index] = np.isfinite(found[0])
 
     def mixtures(self, index: Index) -> MixtureBatch:
         """The mixtures at ``index``."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from benchmarks.reference.plane import Plane, bins
+from benchmarks.reference.view import densities_at
 from scenarios.families import Array, ExponentialFamily
 from scenarios.sample import Sample
 
@@ -86,13 +87,7 @@ class Rows:
 
     def density(self, parameters: Array) -> Array:
         """Densities (m, r) of components, usual parameters (m, d), at the rows."""
-        with np.errstate(all="ignore"):
-            if not isinstance(self.family, ExponentialFamily):
-                return np.exp(self.family.log_density(self.rows[0], parameters))
-            eta = self.family.natural(parameters)
-            values = eta @ self.rows
-            values -= self.family.log_partition(eta)[:, None]
-            return np.exp(values, out=values)
+        return densities_at(self.rows, self.family, parameters)
 
     def directional(self, parameters: Array, fitted: Array) -> Array:
         """D (m,) of components against the density ``fitted`` (r,) of a mixture."""

@@ -26,7 +26,7 @@ INSERTIONS = 80
 EXCHANGED = 8
 """Insertions after which a component is removed."""
 MOST_STARTS = 400
-"""Mixtures of one round that begin to climb."""
+"""Mixtures of one round from which ascents begin, at most."""
 KEPT, FIRST_STEPS = 50, 5
 """So many of them go on after so many EM steps."""
 EFFORT = 2
@@ -54,8 +54,6 @@ class End:
 
     ascent: Ascent
     admissible: bool
-    recipe: str
-    """What made the start: ``start``, ``insertion`` or ``move``."""
     times: int = 1
     changed: bool = False
     """Whether moves have been tried from it."""
@@ -90,7 +88,7 @@ class Search:
             pool = self._pool(count, STARTS if last else STARTS_BELOW)
             if pools:
                 grown = [m for end in _best(pools[-1]) for m in self._grown(end.ascent.mixture)]
-                merged(pool, self._climb(_batch(grown), "insertion", KEPT))
+                merged(pool, self._climb(_batch(grown), KEPT))
                 self._move(pool, ROUNDS if last else 1)
             pools.append(pool)
         for count in range(
@@ -104,7 +102,7 @@ class Search:
 
     def _pool(self, components: int, each: int) -> list[End]:
         """The ends from ``each`` random starts a component."""
-        return merged([], self._climb(self._starts(components, each * components), "start"))
+        return merged([], self._climb(self._starts(components, each * components)))
 
     def _starts(self, components: int, count: int) -> MixtureBatch:
         return random_starts(
@@ -149,10 +147,10 @@ class Search:
             for end in chosen:
                 end.changed = True
                 moved += self._moved(end.ascent.mixture)
-            merged(pool, self._climb(_batch(moved), "move", KEPT))
+            merged(pool, self._climb(_batch(moved), KEPT))
             idle = 0 if _height(pool) > before + 1e-2 else idle + 1
 
-    def _climb(self, batch: MixtureBatch | None, recipe: str, kept: int | None = None) -> list[End]:
+    def _climb(self, batch: MixtureBatch | None, kept: int | None = None) -> list[End]:
         """The ends of ascents from a batch, of ``kept`` of them if given."""
         ends: list[End] = []
         if batch is not None:
@@ -168,7 +166,7 @@ class Search:
             values = log_likelihoods(self.view, batch)
             for index in np.flatnonzero(~inside & np.isfinite(values)):
                 edge = Ascent(batch[int(index)], float(values[index]), np.inf, -np.inf)
-                ends.append(End(edge, False, recipe))
+                ends.append(End(edge, False))
             batch = batch.take(np.flatnonzero(inside))
         if not len(batch):
             return ends
@@ -180,7 +178,7 @@ class Search:
         admissible = maxima & self.region.inside(expected, rows).all(axis=1)
         admissible &= (expected >= EMPTY).all(axis=1)
         for index in np.flatnonzero(np.isfinite(found.log_likelihoods)):
-            ends.append(End(found[int(index)], bool(admissible[index]), recipe))
+            ends.append(End(found[int(index)], bool(admissible[index])))
         return ends
 
     def _promising(self, batch: MixtureBatch, kept: int) -> MixtureBatch:

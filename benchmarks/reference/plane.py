@@ -168,8 +168,6 @@ def _by_moments(family: Family, place: Array, width: Array) -> Array:
     """Usual parameters (m, d) of a family about which no more is known: moment estimates."""
     y = place[:, None] + width[:, None] * NODES
     low, high = family.support
-    if np.isfinite(low) and np.isfinite(high):
-        x = low + (high - low) * special.expit(np.clip(y, -30.0, 30.0))
-    else:
-        x = low + np.exp(np.clip(y, -300.0, 300.0)) if np.isfinite(low) else y
+    reach = np.inf if np.isinf(low) else 30.0 if np.isfinite(high) else 300.0
+    x = family.unlink(np.clip(y, -reach, reach))
     return np.stack([family.moment_estimate(row) for row in x])

@@ -18,7 +18,7 @@ from benchmarks.files import replace_file
 from benchmarks.reference.admissible import RIDGE
 from benchmarks.reference.ascent import LIMIT, ascend
 from benchmarks.reference.cache import KEY_LENGTH, stored_reference
-from benchmarks.reference.certificate import SAME_OPTIMUM, Optimum, Reference
+from benchmarks.reference.certificate import SAME_OPTIMUM, Optimum, Reference, hits
 from benchmarks.reference.flags import flags
 from benchmarks.reference.optima import Found, distinct, whole_search
 from benchmarks.reference.scipy_mixture import mean_nll
@@ -77,11 +77,12 @@ def _version() -> str:
 def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Reference:
     """Search ``SEARCHES`` times for K = ``components``; where they disagree, more often."""
     found: list[Found] = []
-    while len(found) < SEARCHES or (len(found) < MOST_SEARCHES and not _agree(found)):
+    heights: list[float | None] = []
+    while len(found) < SEARCHES or hits(heights) < len(found) < MOST_SEARCHES:
         found.append(whole_search(sample, components, min_spread, seed + len(found)))
+        heights = [None if each.best is None else each.best.log_likelihood for each in found]
     optima = distinct(optimum for each in found for optimum in each.optima)
     fewer = max((f.fewer for f in found if f.fewer), key=_height, default=None)
-    best = max((f.best for f in found if f.best), key=_height, default=None)
     # Where a better optimum was met and refused as a ridge, fewer components are no optimum.
     known = [o for o in optima if o.rejection_reason in ("", RIDGE)]
     is_fewer = fewer is not None and (
@@ -89,13 +90,14 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
     )
     admissible = [o for o in optima if not o.rejection_reason]
     chosen = fewer if is_fewer else next(iter(admissible), None)
-    if chosen is None or best is None:
+    if chosen is None:
         ridge = f" (the best end is {known[0].rejection_reason})" if known else ""
         raise NoReferenceError(
             f"no admissible optimum of {components} {sample.family.name} components was found in "
             f"{sample.size} observations{ridge}; fit fewer components, or another family"
         )
     top = ascend(sample, _mixture(sample, chosen))
+    exact = sample.family.exact_derivatives
     return Reference(
         version=_version(),
         family=sample.family.name,
@@ -104,29 +106,16 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
         weights=top.mixture.weights.tolist(),
         parameters=top.mixture.parameters.tolist(),
         log_likelihood=top.log_likelihood,
-        method="Newton's method, exact Hessian",
+        method=f"Newton's method, {'exact' if exact else 'numeric'} Hessian",
         predicted_gain=top.predicted_gain,
         smallest_eigenvalue=top.smallest_eigenvalue,
         ascents=sum(f.ascents for f in found),
-        best_of_each=_heights(found),
-        agreed=_agree(found),
-        flags=flags(sample, top.mixture, top.log_likelihood, _heights(found), optima, min_spread),
+        best_of_each=heights,
+        flags=flags(sample, top.mixture, top.log_likelihood, heights, optima, min_spread),
         optima=optima,
         fewer_components=is_fewer,
         limits=_limits(top.mixture),
     )
-
-
-def _heights(found: list[Found]) -> list[float | None]:
-    """The log likelihood of the best optimum of each search; None where it found none."""
-    return [None if each.best is None else each.best.log_likelihood for each in found]
-
-
-def _agree(found: list[Found]) -> bool:
-    """Whether all searches ended at the same log likelihood."""
-    heights = _heights(found)
-    known = [height for height in heights if height is not None]
-    return len(known) == len(heights) and max(known) - min(known) < SAME_OPTIMUM
 
 
 def _height(optimum: Optimum) -> float:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from scenarios.families import ExponentialFamily
+from scenarios.families import Array, ExponentialFamily, Family
 from scenarios.sample import Sample
 
 ROWS = 1000
 """Rows that are searched of a sample with twice as many observations or more."""
 TAIL = 100
 """Of a family without exponential form: so many smallest and largest observations are kept."""
+
+
+def densities_at(rows: Array, family: Family, parameters: Array) -> Array:
+    """f ÷ exp h of components (m, d) at the rows (d, r) of a sample, (m, r)."""
+    with np.errstate(all="ignore"):
+        if isinstance(family, ExponentialFamily):
+            eta = family.natural(parameters)
+            values = eta @ rows
+            values -= family.log_partition(eta)[:, None]
+        else:
+            values = family.log_density(rows[0], parameters)
+        return np.exp(values, out=values)
 
 
 def coarse(sample: Sample) -> Sample:

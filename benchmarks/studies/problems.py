@@ -102,14 +102,6 @@ def component(law: Family, places: Array, widths: Array, generator: np.random.Ge
     return np.stack([places, widths], axis=1)
 
 
-def unlink(law: Family, y: Array) -> Array:
-    """The inverse of a family's link."""
-    low, high = law.support
-    if np.isfinite(low) and np.isfinite(high):
-        return np.asarray(low + (high - low) * special.expit(y))
-    return low + np.exp(y) if np.isfinite(low) else np.asarray(y, dtype=np.float64)
-
-
 def _weights(count: int, generator: np.random.Generator) -> Array:
     """Weights (K,), some of them small: none is below one in a hundred."""
     weights = generator.dirichlet(np.full(count, generator.choice([0.5, 1.0, 5.0])))
@@ -145,11 +137,11 @@ def _of_another(
         y = generator.standard_t(generator.uniform(1.5, 4.0), count)
     else:
         y = generator.lognormal(0.0, generator.uniform(0.3, 0.9), count) - 1.0
-    return unlink(law, np.clip(place + width * y, place - 30.0, place + 30.0))
+    return law.unlink(np.clip(place + width * y, place - 30.0, place + 30.0))
 
 
 def _contaminated(law: Family, x: Array, generator: np.random.Generator) -> Array:
-    """Observations of which 1–5 % are replaced: far from the others, or spread evenly."""
+    """Replace 1–5 % of the observations: by others far away, or by a uniform distribution."""
     y = law.link(x)
     count = max(1, round(x.size * float(generator.uniform(0.01, 0.05))))
     low, high = float(y.min()), float(y.max())
@@ -160,7 +152,7 @@ def _contaminated(law: Family, x: Array, generator: np.random.Generator) -> Arra
         room = 0.3 * (high - low)
         others = generator.uniform(low - room, high + room, count)
     y[generator.choice(x.size, count, replace=False)] = others
-    return _inside(law, unlink(law, y))
+    return _inside(law, law.unlink(y))
 
 
 def _rounded(law: Family, x: Array, digits: int) -> Array:

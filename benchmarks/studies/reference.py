@@ -138,8 +138,8 @@ def _reference_facts(task: Problem) -> Row:
         "reference": None if found is None else _log_likelihood(found.mixture, task),
         "reference_passes": sum(sample.passes.values()),
         "reference_seconds": time.perf_counter() - begin,
-        "agreed": getattr(found, "agreed", None),
-        "flags": list(getattr(found, "flags", [])),
+        "agreed": None if found is None else found.agreed,
+        "flags": [] if found is None else found.flags,
         "fewer_components": None if found is None else found.fewer_components,
         "no_reference": reason,
         "reference_weights": None if found is None else found.weights,
@@ -278,7 +278,7 @@ def flag_kind(flag: str) -> str:
 def _said(row: pd.Series) -> str:
     if isinstance(row["no_reference"], str):
         return "no reference"
-    agreed = {None: "no word of agreement", True: "agreed", False: "not agreed"}[row["agreed"]]
+    agreed = "agreed" if row["agreed"] else "not agreed"
     return f"{agreed}, {'flagged' if row['flags'] else 'no flag'}"
 
 

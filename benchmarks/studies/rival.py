@@ -152,7 +152,7 @@ class _Search:
         return each * self.count * len(self.view.counts) / self.sample.size
 
     def round(self) -> None:
-        """Short runs of EM from many mixtures, of which the best go on."""
+        """Run a few steps of EM from many mixtures, and more from the best of them."""
         fresh = round(FRESH * self.count) if self.best else self.count
         mixtures = self.drawer.starts(fresh)
         if self.best:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.reference import admissible
+from benchmarks.reference.admissible import FEW, Region
 from scenarios.families.base import Array
 from scenarios.sample import Sample
 
@@ -35,19 +35,8 @@ class Limits:
     @classmethod
     def of(cls, sample: Sample, min_spread: float) -> Limits:
         """Make the limits for a sample."""
-        spread = admissible.sample_spread(sample.observations)
-        region = getattr(admissible, "Region", None)
-        if region is not None:
-            rule = region.of(sample, min_spread)
-            return cls(sample, spread, rule.relative_spreads, rule.least)
-
-        few, narrow = admissible.FEW, max(admissible.NARROW_SPREAD, min_spread)
-        return cls(
-            sample,
-            spread,
-            lambda rows, expected: sample.family.spread(rows) / spread,
-            lambda expected: np.where(expected < few, narrow, min_spread),
-        )
+        region = Region.of(sample, min_spread)
+        return cls(sample, region.spread, region.relative_spreads, region.least)
 
     def inside(self, rows: Array, expected: Array) -> Flags:
         """Which components (K, d), of so many expected observations (K,), are inside."""
@@ -57,7 +46,7 @@ class Limits:
         fine &= (np.abs(rows) < 1e12).all(axis=1)
         least = SLACK * self.least(expected)
         wide = 0.9 * _deviations(family.name, rows) >= least * self.spread
-        doubtful = fine & ~(wide & (expected >= admissible.FEW))
+        doubtful = fine & ~(wide & (expected >= FEW))
         fine[doubtful] = self.shares(rows[doubtful], expected[doubtful]) >= least[doubtful]
         return fine
 

@@ -172,6 +172,13 @@ class Family(ABC):
             return np.asarray(special.logit((x - low) / (high - low)))
         return np.log(x - low) if np.isfinite(low) else np.asarray(x, dtype=np.float64)
 
+    def unlink(self, y: Array) -> Array:
+        """The inverse of ``link``."""
+        low, high = self.support
+        if np.isfinite(low) and np.isfinite(high):
+            return np.asarray(low + (high - low) * special.expit(y))
+        return low + np.exp(y) if np.isfinite(low) else np.asarray(y, dtype=np.float64)
+
     def scipy_distribution(self, parameters: Array) -> Any:
         """The K components, ``parameters`` (K, d), as one scipy distribution.
 

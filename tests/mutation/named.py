@@ -520,7 +520,7 @@ JUDGING = [
     Mutant(
         "a-spike-on-a-far-observation-is-wide",
         "benchmarks/reference/admissible.py",
-        "Region.relative_spreads",
+        "_shares",
         "np.asarray(expected) < FEW",
         "np.asarray(expected) < 0.0",
         (CERTIFICATE,),

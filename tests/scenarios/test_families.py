@@ -321,3 +321,12 @@ def test_gamma_statistics_that_rounding_has_made_impossible_end_at_once() -> Non
     shape, rate = found[1]
     assert shape / rate == pytest.approx(2.0, rel=1e-10)
     assert special.psi(shape) - np.log(rate) == pytest.approx(0.5, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", families())
+def test_unlinked_values_are_inside_the_support_and_have_their_link(name: str) -> None:
+    law, y = family(name), np.linspace(-5.0, 5.0, 11)
+    x = law.unlink(y)
+    low, high = law.support
+    assert ((low < x) & (x < high)).all()
+    assert_allclose(law.link(x), y, rtol=1e-12, atol=1e-12)

@@ -141,11 +141,19 @@ def load(folder: str | Path) -> Run:
     return Run(folder)
 
 
-def compare(base: str | Path, new: str | Path, alpha: float | None = None) -> Comparison:
-    """Whether the run in ``new`` is worse than that in ``base``, trial by trial."""
-    from benchmarks.compare.verdict import compare_runs
+def compare(
+    base: str | Path,
+    new: str | Path | None = None,
+    alpha: float | None = None,
+    fitters: tuple[str, str] | None = None,
+) -> Comparison:
+    """Whether the run in ``new`` is worse than that in ``base``, trial by trial.
 
-    return compare_runs(Path(base), Path(new), alpha)
+    With two ``fitters``, whether the second is worse than the first, both in the run ``base``.
+    """
+    from benchmarks.compare.folders import compare_folders
+
+    return compare_folders(Path(base), None if new is None else Path(new), alpha, fitters)
 
 
 def reference(

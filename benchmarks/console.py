@@ -141,15 +141,19 @@ def show_status(run: Run) -> None:
 
 def show_comparison(run: Run, wide: bool) -> None:
     """Print the conclusion, the comparison on each scenario and over all, and the notes."""
-    from benchmarks.report.columns import COMPARISON, NARROW, OVERALL
+    from benchmarks.report.columns import COMPARISON, NARROW, of_scenario
+    from benchmarks.report.page import data_sets
 
-    columns, over_all = (COMPARISON, OVERALL) if wide else (NARROW, NARROW)
+    columns = COMPARISON if wide else NARROW
+    over_all = [column for column in columns if column.overall]
     room = max(text_width(), 200) if wide else text_width()
     print(fill(run.page.verdict[0].replace("`", ""), text_width()))
     models = {section.name: section.model for section in run.page.sections}
     for scenario, rows in run.summary().groupby("scenario", sort=False):
-        label = f"{scenario}: {models[str(scenario)]}"
-        print("\n" + Table.of(label, columns, rows).text(room))
+        count, label = data_sets(rows), f"{scenario}: {models[str(scenario)]}"
+        if count == 1:
+            label += " (intervals: these data)"
+        print("\n" + Table.of(label, of_scenario(columns, count), rows).text(room))
     if run.trials["scenario"].nunique() > 1:
         overall = run.summary(("fitter", "start"))
         print("\n" + Table.of("all scenarios together", over_all, overall).text(room))

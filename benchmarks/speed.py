@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from statistics import median
+from time import perf_counter
+
 from benchmarks.under_test import FITTERS, commit_skip_reason, draw, prepare, skip_if
 
 SCENARIOS = ["founding", "overlapping", "unequal"]
@@ -40,6 +43,35 @@ class Passes:
     def time_pass(self, kernel: str, scenario_name: str) -> None:
         """Wall time of one pass."""
         self.kernel(self.mixture)
+
+
+class Costs:
+    """The cost of a pass with each kernel, in E-steps, beside the constant by which scores count.
+
+    The constants are those of a mixture of two betas, with five parameters.
+    """
+
+    params = (["log_likelihood (0.6)", "gradient (1)", "hessian (3.5)"], SCENARIOS)
+    param_names = ("kernel and constant", "scenario")
+    version = "1"
+    unit = "E-steps"
+    repeats = 200
+
+    def setup(self, kernel: str, scenario_name: str) -> None:
+        """Draw the data."""
+        scenario, self.sample = draw(scenario_name)
+        self.kernel = getattr(self.sample, kernel.split(maxsplit=1)[0])
+        self.mixture = scenario.truth
+
+    def track_cost(self, kernel: str, scenario_name: str) -> float:
+        """Median time of a pass ÷ that of an E-step, interleaved."""
+        times: list[list[float]] = [[], []]
+        for _ in range(self.repeats):
+            for each, record in zip((self.kernel, self.sample.expectation), times, strict=True):
+                began = perf_counter()
+                each(self.mixture)
+                record.append(perf_counter() - began)
+        return median(times[0]) / median(times[1])
 
 
 class Imports:

@@ -125,6 +125,8 @@ class Fitter(metaclass=_FitterClass):
     """By default the class's own name in lower case."""
     counted_by: ClassVar[Literal["sample", "fitter"]] = "sample"
     """Who counts passes: the sample's kernels, or the fitter itself in ``Fit.passes``."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules that a worker imports before any clock starts: imports are no part of setup."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named groups of settings, for ``name:preset=...``."""
 

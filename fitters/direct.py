@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Sample, Start
 
 USES_HESSIAN = ("trust-exact", "trust-ncg", "Newton-CG")
 
@@ -29,6 +29,7 @@ class Direct(Fitter):
     """
 
     name = "direct"
+    libraries = ("scipy.optimize",)
 
     method: Literal["auto", "trust-exact", "trust-ncg", "Newton-CG", "BFGS", "L-BFGS-B", "CG"] = (
         "auto"
@@ -47,12 +48,6 @@ class Direct(Fitter):
                 "formulas for its derivatives): leave out method"
             )
         return None
-
-    def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import scipy's optimisers, which no fit's time then includes."""
-        import scipy.optimize  # noqa: F401
-
-        return super().prepare(sample, model)
 
     def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
         """Minimise from the coordinates of ``start``."""

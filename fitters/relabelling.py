@@ -21,7 +21,9 @@ def relabel(draws: Array, family: Family) -> Array:
     ``draws`` (chain, draw, K, 1 + d) hold each component's weight and usual parameters. In log
     weights and free coordinates, alternates between the mean and spread of every labelled
     component and, for each draw, the order that fits them best as independent normals. It
-    begins at the last draw of the first chain. Stephens (2000), *JRSS B* 62:795, algorithm 2.
+    begins at the last draw of the first chain. That is k-means over the orders, as Celeux (1998,
+    *COMPSTAT*, 227) proposed it, with the normal likelihood for its distance; it is not the
+    algorithm of Stephens (2000, *JRSS B* 62:795), which compares allocation probabilities.
     """
     components = draws.shape[2]
     flat = draws.reshape(-1, components, draws.shape[3])

@@ -91,7 +91,7 @@ def test_the_family_is_fitted_by_every_general_method(tree: Tree) -> None:
 def run(tree: Tree) -> str:
     """What a run of the page's scenario with its fitter, start and column prints."""
     for name, after in (
-        ("benchmarks/scoring/summary.py", '        "restarts": restarts,\n'),
+        ("benchmarks/scoring/summary.py", '        "restarts": len(rated),\n'),
         ("benchmarks/report/columns.py", "COMPARISON = (\n"),
     ):
         path = tree.root / name

@@ -20,6 +20,15 @@ from scipy import stats
 
 from benchmarks.compare.verdict import EXIT
 from benchmarks.report import inventory
+from benchmarks.report.columns import (
+    CLAIMS,
+    COMPARISON,
+    FITTER,
+    PAIRS,
+    POSTERIORS,
+    SCENARIO,
+    START,
+)
 from benchmarks.studies import tables
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, families
@@ -175,6 +184,32 @@ def test_every_column_of_a_run_is_in_the_table(trials: pd.DataFrame) -> None:
     assert all(len(meaning) > 3 for _, meaning in rows)
 
 
+IDENTIFIERS = (
+    "scenario", "replicate", "fitter", "start", "restart", "message", "weights", "parameters",
+    "no_error_because", "claimed", "iterations", "counted_by", "batch", "rebound", "peak_mb",
+    "host", "n", "p",
+)  # fmt: skip
+"""Columns of ``trials.parquet`` that are no computed figures."""
+
+
+def test_every_figure_has_a_formula_and_a_test(trials: pd.DataFrame) -> None:
+    rows = table(ROOT / "docs" / "metrics.md", "Every figure, its unit, and its test")
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+    assert set(trials.columns) - set(IDENTIFIERS) - named == set()
+    shown = {
+        column.name
+        for columns in (COMPARISON, PAIRS, CLAIMS, POSTERIORS)
+        for column in columns
+        if column not in (FITTER, SCENARIO, START)
+    }
+    words = {"first", "second", "unit", "claim", "returned", "others"}
+    assert shown - words - named == set()
+    for *_, test in rows:
+        file, name = test.strip("`").split("::")
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {name}(" in path.read_text("utf-8"), test
+
+
 def test_formulas_are_what_is_computed(examples: dict[str, str], trials: pd.DataFrame) -> None:
     truth = tomllib.loads(examples["mine.toml"])["components"]
 
@@ -265,9 +300,11 @@ def test_the_article_that_is_kept_is_of_these_data() -> None:
     page = (ROOT / "docs" / "article.md").read_text("utf-8")
     assert one_beta(articles_draw()) in page
     restarts = re.search(r"^(\d+) starts drawn", page, re.M)
-    counts = re.findall(r"^- \*\*(\d+)\*\*", page, re.M)
+    found = re.search(r"^- \*\*(\d+) of (\d+)\*\* found", page, re.M)
+    others = re.findall(r"^- \*\*(\d+)\*\*", page, re.M)
     assert restarts
-    assert sum(map(int, counts)) == int(restarts[1])
+    assert found
+    assert int(restarts[1]) == int(found[2]) == int(found[1]) + sum(map(int, others))
 
 
 @pytest.mark.parametrize("page", tables.pages(), ids=lambda page: page.name)

@@ -465,7 +465,7 @@ def test_what_is_printed_fits_eighty_columns(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith(("em ", "newton"))
-    assert "reached the optimum in" in " ".join(lines[:3])
+    assert "converged to the optimum in" in " ".join(lines[:3])
     compared = mixturebench("compare", "run", "run", folder=tmp_path).stdout.splitlines()
     for line in [*lines, *compared]:
         assert len(line) <= 80, line

@@ -135,6 +135,7 @@ print(*sorted(benchmark.name for benchmark in disc_benchmarks(sys.argv[1])))
         "quality.Quality.track_failures_per_100",
         "quality.Quality.track_information_error",
         "quality.Quality.track_passes",
+        "speed.Costs.track_cost",
         "speed.Fits.time_fit",
         "speed.Imports.timeraw_import",
         "speed.Passes.time_pass",

@@ -119,7 +119,13 @@ def report(
 @app.command()
 def compare(
     base: Annotated[Path, typer.Argument(metavar="BASE", help="A folder that `run` made.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same trials.")],
+    new: Annotated[
+        Path | None, typer.Argument(metavar="NEW", help="Another, of the same trials.")
+    ] = None,
+    fitters: Annotated[
+        tuple[str, str] | None,
+        option("Compare two fitters of the run BASE, in place of two runs.", metavar="A B"),
+    ] = None,
     alpha: Annotated[
         float,
         option(
@@ -140,7 +146,7 @@ def compare(
     ] = None,
     wide: Wide = False,
 ) -> None:
-    """Say whether NEW is worse than BASE, trial by trial, and how certain that is.
+    """Say whether NEW is worse than BASE, or fitter B than A, trial by trial, and how surely.
 
     Both are scored by the better of their references. Exit status: 0 passed (no regression of
     the size that the comparison must detect), 1 regressed, 3 inconclusive (it says what would
@@ -148,7 +154,7 @@ def compare(
     """
     import mixturebench as mb
 
-    comparison = mb.compare(base, new, alpha)
+    comparison = mb.compare(base, new, alpha, fitters)
     text = comparison.text("json" if json else form, wide)
     if out is None:
         print(text.rstrip())

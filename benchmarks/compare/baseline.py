@@ -11,7 +11,8 @@ from benchmarks.runner.plan import Plan, Record
 from scenarios.errors import UserError
 
 OMITTED_FIELDS = ("trace", "host")
-"""Fields of a record that no comparison reads."""
+"""Fields of a record that no comparison reads; nor does one read a posterior's ``DRAWS``."""
+DRAWS = "kept"
 
 
 def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
@@ -48,10 +49,13 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
 
 
 def _reduced(records: list[Record]) -> Iterator[Record]:
-    """Yield records without omitted fields; only the first of a cell keeps ``data``."""
+    """Yield records without omitted fields and draws; only the first of a cell keeps ``data``."""
     summarised = set()
     for record in records:
         cell = (record["scenario"], record["replicate"], record["fitter"])
         omitted = (*OMITTED_FIELDS, "data") if cell in summarised else OMITTED_FIELDS
         summarised.add(cell)
-        yield {name: value for name, value in record.items() if name not in omitted}
+        kept = {name: value for name, value in record.items() if name not in omitted}
+        if kept.get("posterior"):
+            kept["posterior"] = {k: v for k, v in kept["posterior"].items() if k != DRAWS}
+        yield kept

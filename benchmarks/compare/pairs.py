@@ -13,15 +13,19 @@ import numpy as np
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.provenance import code_text
+from benchmarks.runner.status import Status
 from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.scored_run import check_drawn, score_data_set
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
+from scenarios.registry import choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = ("status", "excess", "information_error", "hellinger", "passes", "seconds")
+FIGURES = (
+    "status", "excess", "information_error", "hellinger", "passes", "seconds", "outside_rates",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +70,49 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: N
     unpaired = {fitter: (only[0][fitter], only[1][fitter]) for fitter in {**only[0], **only[1]}}
     pair_ids = [run.get("interleaved_with") for run in runs]
     interleaved = pair_ids[0] is not None and pair_ids[0] == pair_ids[1]
-    return Pairs(paired_table(base_rows, new_rows), unpaired, interleaved, notes)
+    return Pairs(rated(paired_table(base_rows, new_rows)), unpaired, interleaved, notes)
+
+
+def pair_fitters(
+    folder: Path, first: str, second: str, progress: Callable[[str], None] = lambda text: None
+) -> Pairs:
+    """Pair the trials of two fitters of one run by scenario, data set, start and restart.
+
+    Raises ``UserError`` unless the run has both.
+    """
+    run, records = read(folder)
+    plan = Plan.of(run["plan"])
+    for fitter in (first, second):
+        choose("fitter of the run", fitter, plan.fitters)
+    if first == second:
+        raise UserError(f"--fitters {first} {second}: name two different fitters")
+    scenarios = {scenario.name: scenario for scenario in plan.scenarios}
+    label = f"{second} against {first}"
+    groups: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        if record["fitter"] in (first, second):
+            groups.setdefault(key_of(record)[:2], []).append(record)
+    sides: dict[str, list[dict[str, Any]]] = {first: [], second: []}
+    notes = [f"base: {first}; new: {second}, both of {folder}"]
+    for (name, replicate), group in groups.items():
+        progress(f"scoring {name}, data set {replicate}")
+        data_set = DataSet.of(scenarios[name], replicate, plan.seed)
+        check_drawn(data_set, group)
+        rows, messages = score_data_set(group, data_set)
+        notes += messages
+        for row in rows:
+            if row["status"] != Status.UNSUPPORTED:
+                sides[row["fitter"]].append({**row, "fitter": label})
+    table = paired_table(sides[first], sides[second])
+    only = (len(sides[first]) - len(table), len(sides[second]) - len(table))
+    return Pairs(rated(table), {label: only} if any(only) else {}, False, notes)
+
+
+def rated(table: pd.DataFrame) -> pd.DataFrame:
+    """The pairs on data sets that rates count, of methods that apply there on one side at least."""
+    kept = table["base_outside_rates"] == ""
+    kept &= ~(table[["base_status", "new_status"]] == Status.UNSUPPORTED).all(axis=1)
+    return table[kept].reset_index(drop=True)
 
 
 def paired_table(base: list[dict[str, Any]], new: list[dict[str, Any]]) -> pd.DataFrame:

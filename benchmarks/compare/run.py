@@ -8,7 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.compare.verdict import Comparison, compare_runs
+from benchmarks.compare.folders import compare_runs
+from benchmarks.compare.verdict import Comparison
 from benchmarks.files import replace_file, write_text
 from benchmarks.report.formats.base import format_called
 from benchmarks.report.page import Page

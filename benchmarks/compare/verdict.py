@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.compare import ALPHA
-from benchmarks.compare.pairs import Pairs, pair
-from benchmarks.runner.progress import say
+from benchmarks.compare.pairs import Pairs
 from benchmarks.runner.status import FOUND, SUCCESS
 from benchmarks.scoring import statistics
-from scenarios.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,19 +155,6 @@ class Comparison:
 
     def __repr__(self) -> str:
         return self.text()
-
-
-def compare_runs(base: Path, new: Path, alpha: float | None = None) -> Comparison:
-    """Compare two runs trial by trial; ``alpha`` is the probability of a false alarm.
-
-    Raises ``UserError`` for an ``alpha`` out of range, and as ``pair`` does.
-    """
-    alpha = ALPHA if alpha is None else alpha
-    if not 0.0 < alpha < 0.5:
-        raise UserError(f"--alpha {alpha:g}: it takes a number above 0 and below 0.5")
-    pairs = pair(base, new, say)
-    say("")
-    return compare(pairs, alpha)
 
 
 def compare(pairs: Pairs, alpha: float) -> Comparison:

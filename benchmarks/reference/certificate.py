@@ -28,6 +28,8 @@ class Optimum:
     parameters: list[list[float]]
     rejection_reason: str
     """Why it can't be the reference; empty if it can."""
+    recipe: str
+    """How the mixture was made from which an ascent first led there."""
 
     def met(self, times: int) -> Optimum:
         """The same optimum, met so many times."""
@@ -54,6 +56,8 @@ class Reference:
     """Of the mean observed information in coordinates: positive at a strict maximum."""
     ascents: int
     """The ascents of all searches together."""
+    recipe: str
+    """How the mixture was made from which an ascent first led to the optimum."""
     best_of_each: list[float | None]
     """The log likelihood of the best optimum of each whole search; None where it found none."""
     flags: list[str]
@@ -62,6 +66,9 @@ class Reference:
     """The optima met with K components, the best first."""
     fewer_components: bool
     """Whether no admissible stationary point beats the best with one component fewer."""
+    log_likelihood_of_fewer: float | None
+    """The log likelihood of the best admissible optimum with fewer components, where one is known;
+    None for one component."""
     limits: list[str]
     """A sentence for each component that is of another family, at an end of the parameters."""
 

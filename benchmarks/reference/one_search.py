@@ -48,12 +48,18 @@ WIDE = 3.0
 """The same from which a component is wide."""
 
 
+RANDOM, INSERTED, MOVED = RECIPES = ("random starts", "insertion", "moves")
+"""How mixtures from which ascents begin are made, in the order in which they are tried."""
+
+
 @dataclass(eq=False)
 class End:
     """A distinct end of ascents on the rows that are searched."""
 
     ascent: Ascent
     admissible: bool
+    recipe: str
+    """The recipe of ``RECIPES`` that led there first."""
     times: int = 1
     changed: bool = False
     """Whether moves have been tried from it."""
@@ -88,7 +94,7 @@ class Search:
             pool = self._pool(count, STARTS if last else STARTS_BELOW)
             if pools:
                 grown = [m for end in _best(pools[-1]) for m in self._grown(end.ascent.mixture)]
-                merged(pool, self._climb(_batch(grown), KEPT))
+                merged(pool, self._climb(_batch(grown), INSERTED, KEPT))
                 self._move(pool, ROUNDS if last else 1)
             pools.append(pool)
         for count in range(
@@ -102,7 +108,7 @@ class Search:
 
     def _pool(self, components: int, each: int) -> list[End]:
         """The ends from ``each`` random starts a component."""
-        return merged([], self._climb(self._starts(components, each * components)))
+        return merged([], self._climb(self._starts(components, each * components), RANDOM))
 
     def _starts(self, components: int, count: int) -> MixtureBatch:
         return random_starts(
@@ -147,11 +153,11 @@ class Search:
             for end in chosen:
                 end.changed = True
                 moved += self._moved(end.ascent.mixture)
-            merged(pool, self._climb(_batch(moved), KEPT))
+            merged(pool, self._climb(_batch(moved), MOVED, KEPT))
             idle = 0 if _height(pool) > before + 1e-2 else idle + 1
 
-    def _climb(self, batch: MixtureBatch | None, kept: int | None = None) -> list[End]:
-        """The ends of ascents from a batch, of ``kept`` of them if given."""
+    def _climb(self, batch: MixtureBatch | None, recipe: str, kept: int | None = None) -> list[End]:
+        """The ends of ascents from a batch made by a recipe, of ``kept`` of them if given."""
         ends: list[End] = []
         if batch is not None:
             batch = batch.take(np.flatnonzero(batch.valid()))
@@ -166,7 +172,7 @@ class Search:
             values = log_likelihoods(self.view, batch)
             for index in np.flatnonzero(~inside & np.isfinite(values)):
                 edge = Ascent(batch[int(index)], float(values[index]), np.inf, -np.inf)
-                ends.append(End(edge, False))
+                ends.append(End(edge, False, recipe))
             batch = batch.take(np.flatnonzero(inside))
         if not len(batch):
             return ends
@@ -178,7 +184,7 @@ class Search:
         admissible = maxima & self.region.inside(expected, rows).all(axis=1)
         admissible &= (expected >= EMPTY).all(axis=1)
         for index in np.flatnonzero(np.isfinite(found.log_likelihoods)):
-            ends.append(End(found[int(index)], bool(admissible[index])))
+            ends.append(End(found[int(index)], bool(admissible[index]), recipe))
         return ends
 
     def _promising(self, batch: MixtureBatch, kept: int) -> MixtureBatch:

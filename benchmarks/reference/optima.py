@@ -84,7 +84,7 @@ def _polished(search: Search, pool: list[End], most: int, others: int) -> list[O
     if chosen:
         batch = MixtureBatch.of([end.ascent.mixture for end in chosen], sample.family)
         for end, ascent in zip(chosen, ascend_all(sample, batch), strict=True):
-            polished = End(ascent, True, end.times)
+            polished = End(ascent, True, end.recipe, end.times)
             optima.append(_optimum(sample, polished, region.min_spread, STATIONARY))
     kept = {id(end) for end in chosen}
     rest = [end for end in pool if id(end) not in kept]
@@ -128,6 +128,7 @@ def _optimum(sample: Sample, end: End, min_spread: float, max_gain: float) -> Op
         mixture.weights.tolist(),
         mixture.parameters.tolist(),
         reason,
+        end.recipe,
     )
 
 

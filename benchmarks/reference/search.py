@@ -110,10 +110,12 @@ def _search(sample: Sample, components: int, min_spread: float, seed: int) -> Re
         predicted_gain=top.predicted_gain,
         smallest_eigenvalue=top.smallest_eigenvalue,
         ascents=sum(f.ascents for f in found),
+        recipe=chosen.recipe,
         best_of_each=heights,
         flags=flags(sample, top.mixture, top.log_likelihood, heights, optima, min_spread),
         optima=optima,
         fewer_components=is_fewer,
+        log_likelihood_of_fewer=None if fewer is None else fewer.log_likelihood,
         limits=_limits(top.mixture),
     )
 

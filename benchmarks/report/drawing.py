@@ -63,6 +63,8 @@ STYLE |= dict.fromkeys(
     ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
 )
 SVG = "http://www.w3.org/2000/svg"
+HOVER = "hover: "
+"""What a ``gid`` begins with whose text a page shows over the element."""
 
 
 def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str, label: str) -> str:
@@ -88,7 +90,11 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], name: str, la
         element.tail = None
         if element.tag == f"{{{SVG}}}g":
             element.text = None
-            element.attrib.pop("id", None)
+            text = element.attrib.pop("id", "")
+            if text.startswith(HOVER):
+                title = ElementTree.Element(f"{{{SVG}}}title")
+                title.text = text.removeprefix(HOVER)
+                element.insert(0, title)
     for key in ("width", "height"):
         del root.attrib[key]
     root.attrib |= {"class": "figure", "role": "img", "aria-label": label}
@@ -102,6 +108,11 @@ def themed(figure: str) -> str:
     for name, (light, _) in PALETTE.items():
         figure = figure.replace(light, f"var(--{name})")
     return figure
+
+
+def hover(text: str) -> str:
+    """A ``gid`` of an artist that makes a page show ``text`` over it."""
+    return HOVER + text
 
 
 def histogram(axes: Axes, x: Array, size: int) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from benchmarks.report.columns import COMPARISON, OVERALL
+from benchmarks.report.columns import COMPARISON, OVERALL, of_scenario
 from benchmarks.report.figures.base import drawn_figures
 from benchmarks.report.overall import OverallTable, overall_tables
 from benchmarks.report.section import Section
@@ -14,27 +16,52 @@ from benchmarks.runner.status import SCORED
 from benchmarks.scoring.scored_run import ScoredRun
 from benchmarks.scoring.summary import KEYS, summarise
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def data_sets(summary: pd.DataFrame) -> int:
+    """The largest number of data sets behind a row of a summary."""
+    return int(summary["data_sets"].max()) if len(summary) else 0
+
+
+def _in_order(trials: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:
+    """The trials by scenario, and on each in the order of the ranking over all scenarios."""
+    ranks = {(row.fitter, row.start): place for place, row in enumerate(overall.itertuples())}
+    scenarios = {name: place for place, name in enumerate(trials["scenario"].unique())}
+    places = [
+        (scenarios[row.scenario], ranks.get((row.fitter, row.start), len(ranks)))
+        for row in trials.itertuples()
+    ]
+    return trials.iloc[sorted(range(len(trials)), key=places.__getitem__)].reset_index(drop=True)
+
 
 class Page:
     """A scored run with its summaries; figures and tables are made when a format asks for them."""
 
     def __init__(self, scored: ScoredRun) -> None:
+        overall = summarise(scored.trials, KEYS[1:])
+        scored = replace(scored, trials=_in_order(scored.trials, overall))
         self.run, self.trials, self.notes = scored.run, scored.trials, scored.notes
+        self.traced = {key[2] for key, points in scored.traces.items() if len(points) > 1}
+        """The fitters that left traces."""
         self.summary = summarise(self.trials)
         """One row for each (scenario, fitter, start)."""
         self.sections = [Section(scored, name) for name in self.trials["scenario"].unique()]
-        overall = summarise(self.trials, KEYS[1:])
         self.verdict = verdict(overall, len(self.sections))
         """The conclusion, in one sentence or a few."""
         if not self.trials["status"].isin(SCORED).any():
             first = self.trials.iloc[0]
             self.verdict[0] += f" All failed, the first as {first['status']}: {first['message']}"
-        self.ranking = Table.of("Ranking over all scenarios", OVERALL, overall)
+        single = len(self.sections) == 1
+        columns = of_scenario(COMPARISON, data_sets(self.summary)) if single else OVERALL
+        self.ranking = Table.of("Ranking over all scenarios", columns, overall)
 
     def comparison(self, scenario: str) -> Table:
         """Return the comparison of fitters and starts on a scenario."""
         rows = self.summary[self.summary["scenario"] == scenario]
-        return Table.of(f"Comparison on {scenario}", COMPARISON, rows)
+        columns = of_scenario(COMPARISON, data_sets(rows))
+        return Table.of(f"Comparison on {scenario}", columns, rows)
 
     @property
     def provenance(self) -> str:
@@ -66,4 +93,5 @@ class Page:
         tables = [entry.table for entry in self.tables]
         tables += [drawn.numbers for drawn in self.all_figures]
         columns = [*COMPARISON, *(column for table in tables for column in table.columns)]
-        return list({column.name: column for column in columns if column.meaning}.values())
+        meanings = {column.name: column for column in reversed(columns) if column.meaning}
+        return list(reversed(meanings.values()))

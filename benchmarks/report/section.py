@@ -11,7 +11,8 @@ from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.drawing import curve_points, density_bins, view
 from benchmarks.report.figures.base import drawn_figures
 from benchmarks.report.tables import Drawn
-from benchmarks.scoring.comparisons import ONE_OPTIMUM, optima_reached
+from benchmarks.scoring.comparisons import optima_reached
+from benchmarks.scoring.score import ONE_OPTIMUM
 from benchmarks.scoring.scored_run import ScoredRun
 from scenarios.families.base import Array
 from scenarios.scenario import Scenario

@@ -35,12 +35,20 @@ class Column:
     """Whether long cells are broken into several lines."""
     overall: bool = True
     """Whether the value can be compared over scenarios of different size and truth."""
+    scenario: bool = True
+    """Whether the value has a meaning on one scenario."""
 
     def cell(self, row: Row) -> str:
-        """Return the text of the column in a row: "–" for a number that is not finite."""
+        """Return the text of the column in a row.
+
+        "–" stands for a value that is missing, and for an infinite one unless ``form`` is a
+        function, which says more.
+        """
         value = row.get(self.name)
-        if isinstance(value, float) and not math.isfinite(value):
-            return "–"
+        if isinstance(value, float):
+            shown = not math.isnan(value) if callable(self.form) else math.isfinite(value)
+            if not shown:
+                return "–"
         return self.form(row) if callable(self.form) else format(value, self.form)
 
 
@@ -51,11 +59,20 @@ class Table:
     label: str
     columns: Sequence[Column]
     rows: Sequence[Row]
+    fitters: Sequence[str] = ("fitter",)
+    """The values of a row that name fitters."""
 
     @classmethod
-    def of(cls, label: str, columns: Sequence[Column], frame: pd.DataFrame) -> Self:
+    def of(
+        cls, label: str, columns: Sequence[Column], frame: pd.DataFrame,
+        fitters: Sequence[str] = ("fitter",),
+    ) -> Self:  # fmt: skip
         """Make a table of a data frame's rows."""
-        return cls(label, columns, frame.to_dict("records"))
+        return cls(label, columns, frame.to_dict("records"), fitters)
+
+    def fitters_of(self, row: Row) -> list[str]:
+        """The fitters that a row is about."""
+        return [str(row[name]) for name in self.fitters if name in row]
 
     @classmethod
     def of_numbers(
@@ -111,6 +128,10 @@ class Drawn:
     svg: str
     caption: str
     numbers: Table
+    fitter: str = ""
+    """The fitter that it shows alone, if so."""
+    full_width: bool = False
+    """Whether a page gives it a whole line."""
 
 
 def text_width() -> int:

@@ -1,6 +1,6 @@
 """Run plans and record facts: what each trial did. Scores are computed later, by ``scoring``."""
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of ``run.json`` and of the records in ``trials.jsonl``."""
 
 CONTRACT = 2

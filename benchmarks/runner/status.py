@@ -51,10 +51,15 @@ class Status(StrEnum):
         "above_reference",
         "The fit is more likely than the reference and may not replace it: one of them is wrong.",
     )
-    CONVERGED = "converged", "The fit reached the reference optimum: excess of at most 0.01."
+    CONVERGED = "converged", "The fit is at the reference optimum: found, with excess ≤ 0.01."
     FOUND = (
         "found",
-        "The fit is within the statistical noise of the reference optimum: excess of at most 1.",
+        "The reference's ascent leads from the fit to the reference optimum, within 0.05 nats, and "
+        "the fit is within the statistical noise of it: excess ≤ 1.",
+    )
+    UNMIXED = (
+        "unmixed",
+        "A sampled posterior that is not found, and whose chains are at different optima.",
     )
     LOCAL = "local", "The fit is at another optimum: nothing is left to gain from there."
     UNFINISHED = "unfinished", "The fit stopped early: likelihood is left to gain from there."
@@ -63,8 +68,8 @@ class Status(StrEnum):
 SUCCESS = (Status.CONVERGED,)
 """Statuses that the convergence rate counts."""
 FOUND = (Status.CONVERGED, Status.FOUND)
-"""Statuses of fits within the statistical noise of the reference optimum."""
-SCORED = (*FOUND, Status.LOCAL, Status.UNFINISHED)
+"""Statuses that the rate *found* counts."""
+SCORED = (*FOUND, Status.UNMIXED, Status.LOCAL, Status.UNFINISHED)
 """Statuses of admissible fits."""
 
 

@@ -7,6 +7,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
 from benchmarks.runner.status import Status, failure
 from fitters.base import Fitter, Prepared
+from fitters.quiet import quiet
 from fitters.starts import Start, policy
 from scenarios.data_summary import summarise_data
 from scenarios.mixture import Mixture
@@ -34,7 +37,7 @@ class Observer:
 
     def __init__(self, sample: Sample) -> None:
         self.sample, self.next_due = sample, 0.0
-        self.points: list[tuple[float, float, Mixture]] = []
+        self.points: list[tuple[float, dict[str, float], Mixture]] = []
         self.began = time.perf_counter()
 
     def __call__(self, copy: Callable[[], Mixture]) -> None:
@@ -42,16 +45,20 @@ class Observer:
         passes = sum(self.sample.passes.values())
         if passes < self.next_due:
             return
-        self.points.append((time.perf_counter() - self.began, passes, copy()))
+        self.points.append((time.perf_counter() - self.began, dict(self.sample.passes), copy()))
         self.next_due = max(passes + 1.0, passes * self.growth)
 
     def trace(self) -> list[list[Any]]:
-        """Return [seconds, passes, weights, parameters] of each point.
+        """Return [seconds, passes by kernel, weights, parameters] of each point.
 
         Raises ``InvalidMixture`` for a point that is no mixture.
         """
         return [
-            [seconds, number(passes), *plain_mixture(mixture).values()]
+            [
+                seconds,
+                {kernel: number(count) for kernel, count in passes.items()},
+                *plain_mixture(mixture).values(),
+            ]
             for seconds, passes, mixture in self.points
         ]
 
@@ -66,26 +73,31 @@ class CellRunner:
         self.scenario_digest = cell.scenario.digest()
         self.fitter: Fitter = cell.make_fitter()
         self.prepared: Prepared | None = None
-        self.setup_seconds = 0.0
+        self.setup_seconds = self.setup_cpu_seconds = 0.0
+        self.rebound = False
+        """Whether an earlier preparation was put to use again."""
         self._batch = 1
         self.failed: Record | None = None
         """Outcome and message of every trial, if the fitter can't be prepared."""
 
     def prepare(self, earlier: Prepared | None) -> None:
         """Rebind the object prepared for an earlier cell of the same shape, or prepare anew."""
-        began = time.perf_counter()
+        _import_libraries(self.fitter)
+        cpu, began = time.process_time(), time.perf_counter()
         try:
             reason = self.fitter.supports(self.model)
             if reason is not None:
                 self.failed = failure(Status.UNSUPPORTED, reason)
                 return
             self.prepared = earlier.rebind(self.sample) if earlier is not None else None
+            self.rebound = self.prepared is not None
             if self.prepared is None:
                 self.prepared = self.fitter.prepare(self.sample, self.model)
             self._batch = int(self.prepared.batch)
         except BaseException as error:  # a fitter may raise anything, and the run goes on
             self.failed = error_of(error, "prepare: ")
         self.setup_seconds = time.perf_counter() - began
+        self.setup_cpu_seconds = time.process_time() - cpu
 
     @property
     def batch(self) -> int:
@@ -115,6 +127,8 @@ class CellRunner:
             "host": HOST,
             "data": self.data,
             "setup_seconds": self.setup_seconds,
+            "setup_cpu_seconds": self.setup_cpu_seconds,
+            "rebound": self.rebound,
             "counted_by": self.fitter.counted_by,
         }
         start_policy = policy(start_name)
@@ -198,6 +212,17 @@ class CellRunner:
         except Exception as error:
             outcome |= error_of(error, "its trace or posterior: ")
         return outcome
+
+
+def _import_libraries(fitter: Fitter) -> None:
+    """Import what the fitter names, so that no clock counts imports.
+
+    What cannot be imported is left to ``supports`` and ``prepare``, whose reasons are recorded.
+    """
+    # An earlier commit's fitters, which asv measures with this code, name none.
+    for name in getattr(fitter, "libraries", ()):
+        with suppress(Exception), quiet():
+            import_module(name)
 
 
 def _peak_mb() -> float:

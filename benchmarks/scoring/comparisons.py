@@ -5,66 +5,83 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from benchmarks.runner.status import FOUND, SUCCESS
-from benchmarks.scoring.statistics import holm, mcnemar_p
-from benchmarks.scoring.summary import supported
+from benchmarks.scoring.score import CONVERGED_EXCESS, ONE_OPTIMUM
+from benchmarks.scoring.statistics import holm, sign_test_p
+from benchmarks.scoring.summary import counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ONE_OPTIMUM = 0.05
-"""Optima within this many total nats of each other are one optimum."""
 
 
 def pairwise_comparisons(trials: pd.DataFrame, by: str = "fitter") -> pd.DataFrame:
     """Every pair of fitters (or start policies) on the trials that both have.
 
-    Trials are matched by scenario, data set, restart, and start (or fitter); those of methods that
-    do not apply to the model are left out. ``wins`` counts those on which the first alone
-    converged, ``losses`` the second alone, ``ties`` both or neither. ``p`` is from the exact
-    two-sided sign test on wins and losses, ``p_holm`` is adjusted for all rows. ``faster`` is the
-    median of the second's time over the first's, where both converged.
+    Trials are matched by scenario, data set, restart, and start (or fitter); those that no rate
+    counts are left out. The ``unit`` of comparison is the scenario where there are several,
+    otherwise the data set: restarts on one data set are no independent evidence. The first wins a
+    unit, or loses it, if it converged in more, or fewer, of its trials there than the second;
+    otherwise they tie. ``p`` is from the exact two-sided sign test on wins and losses, ``p_holm``
+    is adjusted for all rows. ``faster`` is the geometric mean over units of the median of the
+    second's time over the first's, where both converged.
     """
     import pandas as pd
 
-    other, trials = "start" if by == "fitter" else "fitter", supported(trials)
+    other, trials = "start" if by == "fitter" else "fitter", counted(trials)
     keys = ["scenario", "replicate", "restart", other]
+    unit = "scenario" if trials["scenario"].nunique() > 1 else "data set"
+    groups = ["scenario"] if unit == "scenario" else ["scenario", "replicate"]
     rows = []
     for first, second in combinations(trials[by].unique(), 2):
         pairs = trials[trials[by] == first].merge(trials[trials[by] == second], on=keys)
         if pairs.empty:
             continue
         one, two = pairs["status_x"].isin(SUCCESS), pairs["status_y"].isin(SUCCESS)
-        wins, losses = int((one & ~two).sum()), int((two & ~one).sum())
-        p = min(1.0, 2.0 * mcnemar_p(max(wins, losses), min(wins, losses)))
-        faster = (pairs["seconds_y"] / pairs["seconds_x"])[one & two].median()
-        rows.append((first, second, wins, len(pairs) - wins - losses, losses, p, faster))
-    names = ["first", "second", "wins", "ties", "losses", "p", "faster"]
+        units = [pairs[name] for name in groups]
+        gaps = (one.astype(int) - two.astype(int)).groupby(units).sum()
+        wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
+        speed = np.log((pairs["seconds_y"] / pairs["seconds_x"]).where(one & two))
+        faster = float(np.exp(speed.groupby(units).median().mean()))
+        ties, p = len(gaps) - wins - losses, sign_test_p(wins, losses)
+        rows.append((first, second, unit, wins, ties, losses, p, faster))
+    names = ["first", "second", "unit", "wins", "ties", "losses", "p", "faster"]
     table = pd.DataFrame(rows, columns=names)
     return table.assign(p_holm=holm(table["p"].to_numpy(dtype=float)))
 
 
-def claim_confusion(trials: pd.DataFrame) -> pd.DataFrame:
-    """Claimed convergence against status: counts by fitter, over trials that returned a fit.
+CLAIMS = ("yes", "no", "none")
+"""What a fit claims: convergence, that it has not converged, or nothing."""
 
-    Columns: ``right`` (convergence claimed, optimum found), ``false`` (claimed, not found:
-    silent failure), ``modest`` (denied, but found), ``admitted`` (denied, not found),
-    ``silent`` (neither claimed nor denied), and ``returned`` (all).
+
+def claim_confusion(trials: pd.DataFrame) -> pd.DataFrame:
+    """What fits claimed and what they are: counts by fitter and claim, of trials with a fit.
+
+    A claim of convergence is one of stationarity. Columns: ``at_optimum`` (the optimum was found,
+    and an excess of 0.01 at most is left to gain), ``elsewhere`` (stationary at another mixture),
+    ``moving`` (not stationary), ``unjudged`` (it can't be scored, as an invalid one), and
+    ``returned`` (all). Claimed and moving is a false claim, claimed and elsewhere a silent failure.
     """
     import pandas as pd
 
-    returned = trials[trials["weights"].notna()]
+    returned = counted(trials)
+    returned = returned[returned["weights"].notna()]
+    claim = returned["claimed"].map({True: "yes", False: "no"}).fillna("none").rename("claim")
+    stationary = returned["gain_left"] <= CONVERGED_EXCESS
     found = returned["status"].isin(FOUND)
-    claimed, denied = returned["claimed"].eq(True), returned["claimed"].eq(False)
     cases = {
-        "right": claimed & found,
-        "false": claimed & ~found,
-        "modest": denied & found,
-        "admitted": denied & ~found,
-        "silent": ~(claimed | denied),
+        "at_optimum": stationary & found,
+        "elsewhere": stationary & ~found,
+        "moving": returned["gain_left"] > CONVERGED_EXCESS,
+        "unjudged": returned["gain_left"].isna(),
         "returned": returned["weights"].notna(),
     }
-    return pd.DataFrame(cases).groupby(returned["fitter"], sort=False).sum().reset_index()
+    groups = pd.DataFrame(cases).groupby([returned["fitter"], claim], sort=False)
+    table = groups.sum().reset_index()
+    order = {name: place for place, name in enumerate(returned["fitter"].unique())}
+    place = table["fitter"].map(order) * len(CLAIMS) + table["claim"].map(CLAIMS.index)
+    return table.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
 
 
 def optima_reached(trials: pd.DataFrame) -> pd.DataFrame:

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from benchmarks.reference.admissible import spurious_reason
 from benchmarks.reference.cache import cache_folder
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.runner.plan import Record
+from benchmarks.scoring.facts import weighted
 from scenarios.data_files import as_data
 from scenarios.errors import UserError
 from scenarios.families import families
@@ -119,13 +121,24 @@ class DataSet:
         """The reference; None where no optimum is admissible."""
         return None if isinstance(self._found, NoReferenceError) else self._found
 
-    def trace(self, record: Record) -> list[tuple[float, float, float]]:
-        """(seconds, passes, NLL) of each iterate in a trial's record."""
+    def trace(self, record: Record, p: int) -> list[tuple[float, float, float]]:
+        """(seconds, weighted passes, NLL) of each iterate in a trial's record."""
         family = self.scenario.family.name
         return [
-            (float(seconds), float(passes), self._nll(ScipyMixture.of(family, *mixture)))
+            (float(seconds), weighted(passes, p), self._nll(ScipyMixture.of(family, *mixture)))
             for seconds, passes, *mixture in record.get("trace", [])
         ]
+
+    def is_admissible(self, record: Record, point: int) -> bool:
+        """Whether an iterate in a trial's record is an admissible mixture."""
+        _, _, *mixture = record["trace"][point]
+        return self.admits(ScipyMixture.of(self.scenario.family.name, *mixture))
+
+    def admits(self, mixture: ScipyMixture) -> bool:
+        """Whether a mixture is valid, and none of its components spurious."""
+        if mixture.invalid_reason() is not None:
+            return False
+        return spurious_reason(mixture, self.observations, self.min_spread) is None
 
     def _nll(self, mixture: ScipyMixture) -> float:
         """The mean NLL, by the sample's kernel where it agrees with scipy: ten times faster."""

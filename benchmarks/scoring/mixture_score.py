@@ -68,4 +68,5 @@ def score_mixture(
     if gap < -MIN_GAIN:
         message = f"better than the reference by {-gap:.3g} nats"
         return replace(score, status=Status.ABOVE_REFERENCE, excess=excess, message=message)
-    return replace(score, status=trial_status(excess, score.gain_left, None), excess=excess)
+    status = trial_status(excess, score, reference_nll, data_set.sample.size)
+    return replace(score, status=status, excess=excess)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.runner.status import FOUND
 from benchmarks.scoring.statistics import wilson
-from benchmarks.scoring.summary import setup_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +41,12 @@ def coverage_table(trials: pd.DataFrame) -> pd.DataFrame:
 def posterior_summary(trials: pd.DataFrame) -> pd.DataFrame:
     """Diagnostics of sampling, a row for each (scenario, fitter) that samples a posterior.
 
-    Columns: the number of ``trials``, the largest ``r_hat``, the median ``ess``, ESS per
-    second without and with setup (once per cell), the sum of ``divergences``, and how many of
-    ``values`` true values the 50 % and 90 % intervals covered (correlated within a data set).
+    Columns: the number of ``trials``, of those ``healthy`` and of those healthy and not found
+    (``healthy_elsewhere``), the largest ``r_hat``, the median ``ess`` and ``ess_tail``, ESS per
+    processor second without and with a setup from nothing for each trial, the sum of
+    ``divergences``, the median ``predictive_kl`` beside the ``plug_in_kl`` of the references'
+    maximum likelihood, and how many of ``values`` true values the 50 % and 90 % intervals covered
+    (correlated within a data set).
     """
     import pandas as pd
 
@@ -51,18 +54,26 @@ def posterior_summary(trials: pd.DataFrame) -> pd.DataFrame:
     sampled = trials[trials["ess"].notna()]
     for (scenario, fitter), group in sampled.groupby(METHOD, sort=False):
         coverage = coverage_table(group)
+        setup = group["cold_setup_cpu_seconds"].sum()
         by_level = {level: coverage[coverage["level"] == level] for level in LEVELS.values()}
-        ess, seconds = group["ess"], group["seconds"].sum()
+        ess, seconds = group["ess"], group["cpu_seconds"].sum()
+        rated = group["outside_rates"] == ""
+        healthy, found = group["healthy"].eq(True), group["status"].isin(FOUND)
         rows.append(
             {
                 "scenario": scenario,
                 "fitter": fitter,
                 "trials": len(group),
+                "healthy": int(healthy.sum()),
+                "healthy_elsewhere": int((healthy & ~found & rated).sum()),
                 "r_hat": group["r_hat"].max(),
                 "ess": ess.median(),
+                "ess_tail": group["ess_tail"].median(),
                 "ess_per_second": ess.sum() / seconds,
-                "ess_per_second_with_setup": ess.sum() / (seconds + setup_seconds(group).sum()),
+                "ess_per_second_cold": ess.sum() / (seconds + setup),
                 "divergences": int(group["divergences"].sum()),
+                "predictive_kl": group["predictive_kl"].median(),
+                "plug_in_kl": group["reference_kl"].median(),
                 "covered_50": int(by_level[0.5]["covered"].sum()),
                 "covered_90": int(by_level[0.9]["covered"].sum()),
                 "values": int(by_level[0.5]["data_sets"].sum()),

@@ -16,13 +16,14 @@ from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.runner.plan import Record
 from benchmarks.runner.status import RETURNED, Status
 from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.posterior_score import chain_optima, health, predictive_kl
 from benchmarks.scoring.truth_errors import interval_coverage, truth_errors
 from scenarios.mixture import Mixture
 
 CONVERGED_EXCESS, FOUND_EXCESS = 0.01, 1.0
 """The largest excess of a fit that converged, and of one that found the optimum."""
-MAX_R_HAT, MIN_ESS = 1.01, 400.0
-"""Limits within which the chains of a posterior agree."""
+ONE_OPTIMUM = 0.05
+"""Optima within this many total nats of each other are one optimum."""
 MAX_STABLE_PARAMETER = 1e6
 """Beyond this, log-partitions cancel and kernels return wrong likelihoods."""
 MIN_GAIN = 1e-3
@@ -59,10 +60,20 @@ class Score:
     """Hellinger distance from the true density."""
     kl: float = np.nan
     """KL divergence from the true density, in nats."""
+    predictive_kl: float = np.nan
+    """The same of a posterior's predictive density."""
+    healthy: bool | None = None
+    """Whether a posterior's chains have R̂ ≤ 1.05 and ESS ≥ 400, of bulk and tails."""
+    unhealthy_because: str = ""
+    """Which of these limits they exceed."""
+    chain_optima: list[float] | None = None
+    """NLL of the optimum that the reference's ascent reaches from each chain's mean, (chains,)."""
     information_error: float = np.nan
     """Squared error in the Fisher metric, per parameter."""
     reference_information_error: float = np.nan
     """The same of the reference."""
+    reference_kl: float = np.nan
+    """The reference's KL divergence from the true density, in nats."""
     covered_50: list[bool] | None = None
     """Whether 50 % intervals cover the true values, (p,)."""
     covered_90: list[bool] | None = None
@@ -77,6 +88,8 @@ class Score:
     """The largest relative error, weights included."""
     no_error_because: str = ""
     """Why errors are missing."""
+    outside_rates: str = ""
+    """Why the data set is in no rate: not distinguishable, or no reference."""
 
     def __repr__(self) -> str:
         """The fields that apply, a line each."""
@@ -100,7 +113,10 @@ def score_trial(record: Record, data_set: DataSet) -> Score:
         fitted = ScipyMixture.of(data_set.scenario.family.name, *mixture)
     except (KeyError, TypeError, ValueError) as error:
         return Score(Status.INVALID, f"its record has no mixture: {error}")
-    score = Score(None, message, fitted.weights.tolist(), fitted.parameters.tolist())
+    score = Score(
+        None, message, fitted.weights.tolist(), fitted.parameters.tolist(),
+        **health(record.get("posterior")),
+    )  # fmt: skip
     try:
         with np.errstate(all="ignore"):
             return _judged(score, fitted, record, data_set)
@@ -128,29 +144,31 @@ def _judged(score: Score, fitted: ScipyMixture, record: Record, data_set: DataSe
     score = replace(score, nll=mean_nll(fitted, x))
     if not np.isfinite(score.nll):
         return replace(score, status=Status.INVALID, message="its likelihood of the data is zero")
-    quantiles = (record.get("posterior") or {}).get("quantiles")
+    posterior = record.get("posterior")
+    quantiles = (posterior or {}).get("quantiles")
     return replace(
         score,
         **_optimum(fitted, data_set, score.nll),
         **truth_errors(fitted, data_set),
         **interval_coverage(quantiles, fitted, data_set),
+        predictive_kl=predictive_kl(posterior, fitted, data_set),
+        chain_optima=chain_optima(posterior, data_set),
     )
 
 
-def trial_status(excess: float, gain_left: float, posterior: dict[str, Any] | None) -> Status:
-    """The status of an admissible fit.
+def trial_status(excess: float, score: Score, reference_nll: float, n: int) -> Status:
+    """The status of an admissible fit of ``n`` observations, the same rule for every method.
 
-    Beyond the statistical noise it is local where nothing is left to gain, else unfinished.
-    A posterior mean is not a maximum: it converged when it is within the noise and its chains
-    agree, R̂ ≤ 1.01, with an effective sample size of at least 400.
+    It is found if the ascent from it ends at the reference optimum and its excess is at most 1,
+    and converged if that is at most 0.01. Otherwise it is unmixed where the chains of its
+    posterior lead to different optima, local where nothing is left to gain, or unfinished.
     """
-    if not excess <= FOUND_EXCESS:
-        return Status.LOCAL if gain_left <= CONVERGED_EXCESS else Status.UNFINISHED
-    if posterior is None:
+    if n * abs(score.optimum - reference_nll) <= ONE_OPTIMUM and excess <= FOUND_EXCESS:
         return Status.CONVERGED if excess <= CONVERGED_EXCESS else Status.FOUND
-    r_hat = posterior["r_hat"]
-    mixed = r_hat is not None and float(r_hat) <= MAX_R_HAT
-    return Status.CONVERGED if mixed and float(posterior["ess"]) >= MIN_ESS else Status.FOUND
+    ends = score.chain_optima
+    if ends is not None and not n * np.ptp(ends) <= ONE_OPTIMUM:  # NaN is another
+        return Status.UNMIXED
+    return Status.LOCAL if score.gain_left <= CONVERGED_EXCESS else Status.UNFINISHED
 
 
 def _optimum(fitted: ScipyMixture, data_set: DataSet, nll: float) -> dict[str, Any]:

@@ -7,31 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.reference.admissible import rejection_reason
-from benchmarks.reference.ascent import ascend
 from benchmarks.reference.certificate import Reference
-from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.session import resume_command
 from benchmarks.runner.status import RETURNED, Status
+from benchmarks.scoring.challengers import Challenged, challenge, is_above
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.facts import Facts
-from benchmarks.scoring.score import MIN_GAIN, Score, score_trial, trial_status, with_message
+from benchmarks.scoring.facts import DISTURBED, Facts
+from benchmarks.scoring.score import (
+    FOUND_EXCESS,
+    Score,
+    score_trial,
+    trial_status,
+    with_message,
+)
 from benchmarks.scoring.targets import target_costs
 from benchmarks.scoring.truth_errors import truth_errors
 from scenarios.data_summary import same_data, summarise_data
 from scenarios.errors import UserError
-from scenarios.mixture import Mixture
+from scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NOT_DISTINGUISHABLE = "not distinguishable"
+"""A data set that the best fit with one component less describes within an excess of 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +81,11 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
         check_drawn(data_set, group)
         rows, messages = score_data_set(group, data_set)
         for record, row in zip(group, rows, strict=True):
-            traces[key_of(record)] = points = data_set.trace(record)
-            row.update(target_costs(points, row))
+            traces[key_of(record)] = points = data_set.trace(record, row["p"])
+            row.update(target_costs(points, row, partial(data_set.is_admissible, record)))
         table += rows
         notes += messages
+    _add_cold_setups(table, scenarios)
     if len(table) < plan.size():
         notes.append(
             f"{plan.size() - len(table)} of the planned trials are missing from every figure: "
@@ -89,7 +98,31 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
             f"{failures} of {len(records)} trials returned no fit; their causes: mixturebench "
             f"status {folder}"
         )
+    disturbed = sum(row["disturbed"] for row in table)
+    if disturbed:
+        notes.append(
+            f"{disturbed} of {len(table)} times are disturbed: the processor was busy with the fit "
+            f"for less than {DISTURBED:.0%} of its wall time; for times, run on a quiet machine"
+        )
     return ScoredRun(run, data_sets, pd.DataFrame(table), traces, notes)
+
+
+def _add_cold_setups(table: list[dict[str, Any]], scenarios: dict[str, Scenario]) -> None:
+    """Add to each row what a preparation from nothing takes, in wall and processor seconds.
+
+    It is the longest that the run has of the same fitter, family and K: most data sets were
+    prepared by a worker that could use an earlier preparation again.
+    """
+    longest: dict[tuple[Any, ...], float] = {}
+    for clock in ("setup_seconds", "setup_cpu_seconds"):
+        keys = []
+        for row in table:
+            scenario = scenarios[row["scenario"]]
+            keys.append((clock, row["fitter"], scenario.family.name, scenario.components))
+            if not row["rebound"]:
+                longest[keys[-1]] = np.fmax(longest.get(keys[-1], np.nan), row[clock])
+        for row, key in zip(table, keys, strict=True):
+            row[f"cold_{clock}"] = longest.get(key, np.nan)
 
 
 def _unsupported(records: list[Record]) -> list[str]:
@@ -120,28 +153,68 @@ def score_data_set(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of the scored table for the trials of one data set, and notes on its reference.
 
-    ``reference`` is the data set's own unless another is given. A better optimum that a fit leads
-    to replaces it if that is admissible. Without a reference nothing is judged.
+    ``reference`` is the data set's own unless another is given. A better optimum above a fit or
+    above the truth replaces it if that is admissible. Without a reference nothing is judged.
     """
     trials = [(record, score_trial(record, data_set)) for record in records]
     try:
         reference = data_set.reference if reference is None else reference
     except NoReferenceError as error:
-        rows = [_row(record, _unjudged(s, error), data_set, np.nan, np.nan) for record, s in trials]
+        rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
         return rows, [f"{data_set.name} has no reference, so that no fit is judged: {error}"]
     notes = []
     if reference.fewer_components:
         notes.append(
             f"{data_set.scenario.name}: no admissible optimum with {reference.components} "
-            f"components beats the best with {reference.components - 1}, which is the reference"
+            f"components beats the best with {reference.components - 1}, which is the reference, "
+            "so that the data set is in no rate"
         )
     notes += [f"{data_set.name}: in its reference {limit}" for limit in reference.limits]
     notes += [f"{data_set.name}: its reference is doubtful: {flag}" for flag in reference.flags]
-    reference_nll, challenges = _challenged(trials, data_set, reference)
-    errors = {} if reference.fewer_components else truth_errors(reference.mixture, data_set)
-    own_error = errors.get("information_error", np.nan)
-    rows = [_row(*trial, data_set, reference_nll, own_error) for trial in trials]
-    return rows, notes + challenges
+    challenged = challenge(trials, data_set, reference)
+    best = _BestKnown.of(challenged, data_set, reference)
+    rows = [_row(*trial, data_set, best) for trial in trials]
+    if best.outside and not reference.fewer_components:
+        notes.append(
+            f"{data_set.name} is not distinguishable, and in no rate: the best fit with one "
+            f"component less has an excess of {best.excess_of_fewer:.2g}"
+        )
+    return rows, notes + challenged.notes
+
+
+@dataclass(frozen=True)
+class _BestKnown:
+    """The best known optimum, with which the trials of one data set are compared."""
+
+    nll: float = np.nan
+    """Its NLL."""
+    information_error: float = np.nan
+    """Its information error."""
+    kl: float = np.nan
+    """The KL divergence from the true density to it, in nats."""
+    excess_of_fewer: float = np.nan
+    """The excess of the best fit with fewer components; NaN for one component."""
+    outside: str = ""
+    """Why the data set is in no rate; empty where it is."""
+
+    @classmethod
+    def of(cls, best: Challenged, data_set: DataSet, reference: Reference) -> _BestKnown:
+        """Compare it with the truth, and with fewer components."""
+        errors = {} if reference.fewer_components else truth_errors(best.mixture, data_set)
+        fewer = reference.log_likelihood_of_fewer
+        n, p = data_set.sample.size, data_set.scenario.model.dimension
+        excess = np.nan if fewer is None else 2.0 * (-n * best.nll - fewer) / p
+        outside = NOT_DISTINGUISHABLE if excess <= FOUND_EXCESS else ""
+        return cls(
+            best.nll,
+            errors.get("information_error", np.nan),
+            errors.get("kl", np.nan),
+            excess,
+            outside,
+        )
+
+
+NOTHING_KNOWN = _BestKnown(outside="no reference")
 
 
 def _unjudged(score: Score, error: NoReferenceError) -> Score:
@@ -152,76 +225,26 @@ def _unjudged(score: Score, error: NoReferenceError) -> Score:
     return replace(score, status=Status.NO_REFERENCE, message=message)
 
 
-def _challenged(
-    trials: list[tuple[Record, Score]], data_set: DataSet, reference: Reference
-) -> tuple[float, list[str]]:
-    """The NLL of the reference, or of a better admissible optimum above a fit; and notes.
-
-    The first note names the fit that led there, the second counts the fits that are still better.
-    """
-    n, notes = data_set.sample.size, []
-    reference_nll = before = mean_nll(reference.mixture, data_set.observations)
-    found: Record | None = None
-    for record, score in trials:
-        if score.status is None and (reference_nll - score.nll) * n > MIN_GAIN:
-            reason, nll = _summit(score, data_set)
-            if not reason and nll < reference_nll:
-                reference_nll, found = nll, record
-    if found is not None:
-        gain = (before - reference_nll) * n
-        notes.append(
-            f"{data_set.name}: {found['fitter']} (start {found['start']}, restart "
-            f"{found['restart']}) leads to an optimum that is better than the reference by "
-            f"{gain:.3g} nats, and has taken its place in this run"
-        )
-    above = [(r, s) for r, s in trials if s.status is None and _is_above(s, reference_nll, n)]
-    if above:
-        record, best = min(above, key=lambda trial: trial[1].nll)
-        gain, (reason, _) = (reference_nll - best.nll) * n, _summit(best, data_set)
-        notes.append(
-            f"{data_set.name}: fits that are better than the reference and may not replace it: "
-            f"{len(above)}, the best ({record['fitter']}) by {gain:.3g} nats ({reason}); do not "
-            "trust the figures of this data set"
-        )
-    return reference_nll, notes
-
-
-def _is_above(score: Score, reference_nll: float, n: int) -> bool:
-    return (reference_nll - score.nll) * n > MIN_GAIN
-
-
-def _row(
-    record: Record, score: Score, data_set: DataSet, reference_nll: float, reference_error: float
-) -> dict[str, Any]:
-    """A row of the scored table: the trial, its score beside the reference's, its facts, n and p.
-
-    ``reference_error`` is the reference's information error.
-    """
+def _row(record: Record, score: Score, data_set: DataSet, best: _BestKnown) -> dict[str, Any]:
+    """A row of the scored table: the trial, its score, its facts, n and p."""
     n, p = data_set.sample.size, data_set.scenario.model.dimension
     excess, status = score.excess, score.status
     if status is None:
-        excess = 2.0 * n * (score.nll - reference_nll) / p
-        status = trial_status(excess, score.gain_left, record.get("posterior"))
-        if _is_above(score, reference_nll, n):
+        excess = 2.0 * n * (score.nll - best.nll) / p
+        status = trial_status(excess, score, best.nll, n)
+        if is_above(score.nll, best.nll, n):
             status = Status.ABOVE_REFERENCE
     return {
         **{name: record[name] for name in TRIAL},
         **vars(score),
         "status": str(status),  # plain text for Parquet
-        "reference_nll": reference_nll,
+        "reference_nll": best.nll,
         "excess": excess,
-        "reference_information_error": reference_error,
-        **vars(Facts.of(record)),
+        "reference_information_error": best.information_error,
+        "reference_kl": best.kl,
+        "no_error_because": data_set.no_error_reason,
+        "outside_rates": best.outside,
+        **vars(Facts.of(record, p)),
         "n": n,
         "p": p,
     }
-
-
-def _summit(score: Score, data_set: DataSet) -> tuple[str, float]:
-    """Why the optimum above a fit may not be the reference, empty if it may; and its NLL."""
-    family = data_set.sample.family
-    mixture = Mixture(family, np.array(score.weights), np.array(score.parameters))
-    summit = ascend(data_set.sample, mixture)
-    reason = rejection_reason(data_set.sample, summit, data_set.min_spread)
-    end = ScipyMixture(family.name, summit.mixture.weights, summit.mixture.parameters)
-    return reason, mean_nll(end, data_set.observations)

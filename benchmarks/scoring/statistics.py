@@ -63,6 +63,28 @@ def clustered_interval(
     return float(low), float(high)
 
 
+def ratio_of_means(
+    values: ArrayLike, references: ArrayLike, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Σ ``values`` (d,) ÷ Σ ``references`` (d,) over d data sets, with an interval by data set.
+
+    Student's interval of the logarithm, with the standard error of a ratio estimator (Cochran
+    1977, *Sampling techniques*, 6.4) and d - 1 degrees of freedom. NaN without data sets; without
+    limits for one.
+    """
+    own, base = np.asarray(values, dtype=np.float64), np.asarray(references, dtype=np.float64)
+    count = len(own)
+    if count == 0 or not base.sum() > 0.0:
+        return float("nan"), float("nan"), float("nan")
+    ratio = own.sum() / base.sum()
+    if count == 1 or ratio == 0.0:
+        return float(ratio), float("nan"), float("nan")
+    residuals = own - ratio * base
+    error = np.sqrt(count / (count - 1.0) * np.sum(residuals**2)) / own.sum()
+    factor = np.exp(t.ppf(0.5 + confidence / 2.0, count - 1.0) * error)
+    return float(ratio), float(ratio / factor), float(ratio * factor)
+
+
 def mcnemar_p(losses: int, gains: int) -> float:
     """One-sided p-value of ``losses`` and ``gains`` among pairs, under equal chances of both.
 
@@ -72,6 +94,11 @@ def mcnemar_p(losses: int, gains: int) -> float:
     if losses + gains == 0:
         return 1.0
     return float(binomtest(losses, losses + gains, 0.5, alternative="greater").pvalue)
+
+
+def sign_test_p(wins: int, losses: int) -> float:
+    """Two-sided p-value of the exact sign test on ``wins`` and ``losses``; ties are left out."""
+    return min(1.0, 2.0 * mcnemar_p(max(wins, losses), min(wins, losses)))
 
 
 def loss_bounds(

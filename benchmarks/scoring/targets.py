@@ -1,8 +1,8 @@
-"""When trials reach targets of excess: the data behind profiles of performance."""
+"""When trials reach targets of excess, and how long restarts take until one does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,40 +15,80 @@ if TYPE_CHECKING:
 
 TARGETS = tuple(10.0**power for power in range(2, -5, -1))
 """Targets of excess, in descending order."""
+SIMULATED = 200
+"""Simulated runs for each target on each scenario."""
+MEASURES = {
+    "seconds": ("target_seconds", "start_seconds", "seconds"),
+    "passes": ("target_passes", "start_passes", "passes"),
+}
+"""Columns of the cost to a target, of the start, and of the whole fit, by measure."""
 
 
 def target_costs(
-    points: list[tuple[float, float, float]], row: Mapping[str, Any]
+    points: list[tuple[float, float, float]],
+    row: Mapping[str, Any],
+    admissible: Callable[[int], bool],
 ) -> dict[str, list[float]]:
     """The cost at which a trial first reached each of ``TARGETS``, two lists of their length.
 
-    ``points`` are (seconds, passes, NLL) of its iterates, ``row`` its row of the scored table.
-    ``target_seconds`` and ``target_passes`` count neither start nor setup. They are infinite
-    for a target that was not reached, and for all targets of a trial without a scored fit.
+    ``points`` are (seconds, passes, NLL) of its iterates, ``row`` its row of the scored table; an
+    iterate counts if ``admissible``, called with its index, says so. ``target_seconds`` and
+    ``target_passes`` count neither start nor setup, and are infinite where a target was not
+    reached.
     """
-    if np.isfinite(row["nll"]) and row["status"] in SCORED:
-        points = [*points, (row["seconds"], row["passes"], row["nll"])]
-    else:
-        points = []
-    # The last row, of infinite cost, reaches the targets that no iterate did.
-    table = np.array([*points, (np.inf, np.inf, -np.inf)], dtype=np.float64)
     limits = row["reference_nll"] + np.array(TARGETS) * row["p"] / (2.0 * row["n"])
-    first = (table[:, 2, None] <= limits).argmax(axis=0)
-    return {
-        "target_seconds": table[first, 0].tolist(),
-        "target_passes": table[first, 1].tolist(),
-    }
+    costs = np.full((len(TARGETS), 2), np.inf)
+
+    def reach(cost: tuple[float, float], nll: float) -> None:
+        costs[~np.isfinite(costs[:, 0]) & (nll <= limits)] = cost
+
+    for index, (seconds, passes, nll) in enumerate(points):
+        new = ~np.isfinite(costs[:, 0]) & (nll <= limits)
+        if new.any() and admissible(index):
+            reach((seconds, passes), nll)
+    if row["status"] in SCORED:
+        reach((row["seconds"], row["passes"]), row["nll"])
+    return {"target_seconds": costs[:, 0].tolist(), "target_passes": costs[:, 1].tolist()}
 
 
-def profile(group: pd.DataFrame, measure: str) -> tuple[Array, Array]:
-    """The share of all (trial, target) pairs reached within each cost, start included.
+def profile(group: pd.DataFrame, measure: str, cold: bool = False) -> tuple[Array, Array]:
+    """The share of (scenario, target) pairs that restarts reach within a cost, as steps.
 
-    ``measure`` is ``seconds`` or ``passes``. This is the data profile of Hansen et al. (2016,
-    *COCO: performance assessment*); its last value is the share reached at any cost.
+    ``group`` are the trials of one method, ``measure`` is ``seconds`` or ``passes``. For each
+    scenario and target, ``SIMULATED`` runs are drawn: trials with replacement, one after another,
+    until one of them reaches the target. A run costs what its failures did, and what the last
+    trial spent until then; starts included, and with ``cold`` one setup. That is the runtime
+    distribution of Hansen et al. (2016, arXiv 1605.03560), by simulated restarts. Its last value
+    is the share that is reached at any cost.
     """
-    costs = np.array(group[f"target_{measure}"].tolist(), dtype=np.float64)
-    start = group[f"start_{measure}"].fillna(0.0).to_numpy()
-    return ecdf((costs + start[:, None]).ravel())
+    reached, start, whole = MEASURES[measure]
+    runs = []
+    for _, trials in group.groupby("scenario", sort=False):
+        costs = np.array(trials[reached].tolist(), dtype=np.float64)  # (trial, target)
+        begin = trials[start].fillna(0.0).to_numpy(dtype=np.float64)
+        failed = begin + trials[whole].fillna(0.0).to_numpy(dtype=np.float64)
+        setup = trials["cold_setup_seconds"].fillna(0.0).max() if cold else 0.0
+        generator = np.random.default_rng(0)
+        for column in (costs + begin[:, None]).T:
+            runs.append(setup + simulated_runs(column, failed, generator))
+    return ecdf(np.concatenate(runs) if runs else np.empty(0))
+
+
+def simulated_runs(reached: Array, failed: Array, generator: np.random.Generator) -> Array:
+    """Costs (``SIMULATED``,) of restarts until one reaches a target; infinite where none does.
+
+    A trial reaches it at the cost ``reached`` (m,), or, where that is infinite, ends after
+    ``failed`` (m,).
+    """
+    success = np.isfinite(reached)
+    if not success.any():
+        return np.full(SIMULATED, np.inf)
+    last = generator.choice(reached[success], SIMULATED)
+    failures = generator.geometric(success.mean(), SIMULATED) - 1
+    if not failures.any():
+        return last
+    spent = generator.choice(failed[~success], int(failures.sum()))
+    return last + np.bincount(np.repeat(np.arange(SIMULATED), failures), spent, minlength=SIMULATED)
 
 
 def ecdf(values: Array) -> tuple[Array, Array]:

@@ -36,8 +36,9 @@ EMPTY = 0.01
 """A fit is stuck if a component has less weight than this."""
 CONFIDENCE = 0.95
 TABLE_COLUMNS = (
-    "fitter", "converged", "rate", "found", "nll", "excess", "worst_relative_error",
-    "hellinger", "seconds", "setup_seconds", "passes", "ert", "claims", "others",
+    "fitter", "found", "converged", "nll", "excess", "worst_relative_error", "information_ratio",
+    "hellinger", "seconds", "setup_seconds", "passes", "ert", "first_answer", "false_claims",
+    "silent_failures", "others",
 )  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def write_page(folder: Path, out: Path) -> None:
 
 def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
     """The page as Markdown and its figure, named ``figure``, as SVG."""
-    from benchmarks.report.columns import comparison_columns
+    from benchmarks.report.columns import comparison_columns, of_scenario
     from benchmarks.report.figures.traces import Traces
     from benchmarks.report.section import Section
     from benchmarks.report.tables import Table
@@ -83,7 +84,7 @@ def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
     article = trials[(trials["fitter"] == PRESET) & (trials["start"] == "article")]
     shown = article[article["restart"] == SHOWN_SEED].iloc[0]
     spurious = article[article["status"] == "spurious"]["weights"]
-    columns = comparison_columns(*TABLE_COLUMNS)
+    columns = of_scenario(comparison_columns(*TABLE_COLUMNS), data_sets=1)
     text = _rendered(
         groups={(row.fitter, row.start): row for row in groups.itertuples()},
         shown=shown,

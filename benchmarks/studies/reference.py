@@ -19,6 +19,7 @@ import numpy as np
 import benchmarks.reference
 import scenarios
 from benchmarks.reference.bound import upper_bound
+from benchmarks.reference.one_search import RECIPES
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.studies import problems, rival, rival_moves, rival_steps
@@ -141,6 +142,7 @@ def _reference_facts(task: Problem) -> Row:
         "agreed": None if found is None else found.agreed,
         "flags": [] if found is None else found.flags,
         "fewer_components": None if found is None else found.fewer_components,
+        "recipe": None if found is None else found.recipe,
         "no_reference": reason,
         "reference_weights": None if found is None else found.weights,
         "reference_parameters": None if found is None else found.parameters,
@@ -268,6 +270,16 @@ def bounds_by_kind(rows: list[Row]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(result)
+
+
+def found_by_recipe(rows: list[Row]) -> pd.DataFrame:
+    """How often each recipe of the search was the first to lead to the reference."""
+    import pandas as pd
+
+    found = pd.DataFrame(rows)["recipe"].dropna()
+    counts = found.value_counts().reindex(RECIPES, fill_value=0)
+    shares = counts / max(len(found), 1)
+    return pd.DataFrame({"recipe": RECIPES, "found first": counts.array, "share": shares.array})
 
 
 def flag_kind(flag: str) -> str:

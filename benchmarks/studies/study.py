@@ -163,6 +163,7 @@ def reference(
         beaten_by_certificate,
         beaten_by_family,
         bounds_by_kind,
+        found_by_recipe,
         run_study,
     )
 
@@ -172,6 +173,7 @@ def reference(
         times = {"largest loss, nats": "{:.3g}".format, "reference": duration, "rival": duration}
         show(beaten_by_family(rows), f"seed {seed}", {**formats, **times})
         show(beaten_by_certificate(rows), "by what the certificate said", formats)
+        show(found_by_recipe(rows), "the recipe that led to the reference first", formats)
         if any(row["bound"] for row in rows):
             bounds = bounds_by_kind(rows)
             names = ["nats above, 10 %", "median", "90 %", "seconds"]

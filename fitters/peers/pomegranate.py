@@ -30,6 +30,7 @@ class Pomegranate(Fitter):
     """
 
     name = "pomegranate"
+    libraries = ("torch", "pomegranate.gmm")
     # With shape_tolerance=0 the gamma M-step takes all its Newton steps. With any other it may
     # take none: it first compares the tolerance with (shape + tolerance) - shape.
     presets = {

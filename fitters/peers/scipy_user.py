@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.base import Array, Fit, Fitter, Mixture, Observe, Sample, Start
 
 
 @dataclass(frozen=True)
@@ -16,15 +16,10 @@ class ScipyUser(Fitter):
     """``scipy.optimize.minimize``: L-BFGS-B, with the gradient by finite differences."""
 
     name = "scipy_user"
+    libraries = ("scipy.optimize",)
 
     max_iterations: Annotated[int, Field(ge=1)] = 15_000
     """Steps of the minimiser after which to stop."""
-
-    def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import the minimiser."""
-        import scipy.optimize  # noqa: F401
-
-        return super().prepare(sample, model)
 
     def fit_one(self, sample: Sample, start: Start, seed: int, observe: Observe) -> Fit:
         """Minimise from the coordinates of ``start``."""

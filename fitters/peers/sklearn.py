@@ -19,6 +19,7 @@ class Sklearn(Fitter):
     """EM by ``sklearn.mixture.GaussianMixture`` (Pedregosa et al. 2011, *JMLR* 12:2825)."""
 
     name = "sklearn"
+    libraries = ("sklearn.mixture",)
     # The library does not call the sample's kernels, so the fit itself states its passes.
     counted_by = "fitter"
     # Defaults are the library's own; what a careful user would set is a preset.
@@ -40,10 +41,7 @@ class Sklearn(Fitter):
         return None
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import the library, and give the data the shape that it needs."""
-        # Here, not in fit, whose clock runs; nor at the top: listing fitters imports this file.
-        import sklearn.mixture  # noqa: F401
-
+        """Give the data the shape that the library needs."""
         return _PreparedSklearn(self, sample, sample.observations[:, None])
 
 

@@ -63,6 +63,26 @@ def test_runs_with_another_start_or_contract_are_not_compared(em: Path, tmp_path
     assert mixturebench("compare", str(em), str(tmp_path / "none")).returncode == 2
 
 
+def test_two_fitters_of_a_run_are_compared(tmp_path: Path) -> None:
+    plan = ("--scenario", "unequal", "--data-sets", "2", "--restarts", "4", "--out", "run")
+    poor = "em:accelerate=false,max_iterations=3"
+    done = mixturebench(
+        "run", "--no-report", *plan, "--fitter", "em", "--fitter", poor, folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    worse = mixturebench("compare", "run", "--fitters", "em", poor, folder=tmp_path)
+    assert worse.returncode == 1, worse.stderr
+    assert f"Regressed: {poor} against em: converged fell" in " ".join(worse.stdout.split())
+    better = mixturebench("compare", "run", "--fitters", poor, "em", "--json", folder=tmp_path)
+    verdicts = {row["metric"]: row for row in json.loads(better.stdout)["verdicts"]}
+    assert verdicts["converged"]["estimate"] == -1.0
+    assert verdicts["time"]["advisory"]
+    for words in ("run", f"run run --fitters em {poor}", "run --fitters em x"):
+        wrong = mixturebench("compare", *words.split(), folder=tmp_path)
+        assert (wrong.returncode, wrong.stdout) == (2, "")
+        assert len(wrong.stderr.splitlines()) == 1
+
+
 def test_runs_without_a_scenario_in_common_are_not_compared(em: Path, tmp_path: Path) -> None:
     plan = ("--scenario", "small", "--fitter", "em", "--restarts", "1")
     other = str(tmp_path / "other")

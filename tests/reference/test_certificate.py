@@ -39,7 +39,7 @@ def pair(weight: float, sigma: float) -> Mixture:
 
 def optimum(height: float, weight: float, sigma: float, reason: str = "refused") -> Optimum:
     at = pair(weight, sigma)
-    return Optimum(height, 1, at.weights.tolist(), at.parameters.tolist(), reason)
+    return Optimum(height, 1, at.weights.tolist(), at.parameters.tolist(), reason, "moves")
 
 
 def reasons(at: Mixture, each: list[float | None], optima: list[Optimum] = ()) -> list[str]:  # type: ignore[assignment]
@@ -161,7 +161,7 @@ def test_an_admissible_optimum_is_not_hidden_by_one_that_is_not() -> None:
     assert numbers == [[3.0, 2.995], [2.98], [1.0]]
 
     def end(height: float, admissible: bool) -> End:
-        return End(Ascent(pair(0.5, 0.5), height, 0.0, 1.0), admissible)
+        return End(Ascent(pair(0.5, 0.5), height, 0.0, 1.0), admissible, "moves")
 
     pool = merged([], [end(-10.0, False), end(-10.001, True), end(-10.002, False)])
     pool = merged(pool, [end(-9.0, True), end(-10.0015, True)])

@@ -164,6 +164,7 @@ def test_liars_are_found_out(founding: tuple[DataSet, Reference]) -> None:
 
 def test_a_better_fit_takes_the_references_place(founding: tuple[DataSet, Reference]) -> None:
     data_set, reference = founding
+    data_set = replace(data_set, truth=None, no_error_reason="no truth")  # it would challenge too
     worse = replace(reference, weights=[0.5, 0.5], parameters=MERGED, log_likelihood=1136.22)
     best = record(data_set, reference.weights, reference.parameters)
     spike = record(data_set, [0.5, 0.5], [[1e13, 1e13], [9.9, 1.5]])

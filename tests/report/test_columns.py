@@ -5,28 +5,66 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.report.columns import COMPARISON, duration
+from benchmarks.report.columns import COMPARISON, duration, of_scenario
 from benchmarks.report.tables import Column, Table
 
 SUMMARY_ROW = {
-    "fitter": "f", "start": "q", "converged": 1, "restarts": 4, "rate": 0.25, "rate_low": 0.05,
-    "rate_high": 0.7, "found": 2, "nll": -0.123456, "excess": 1e-9,
-    "worst_relative_error": np.nan, "information_error": 1.2345, "hellinger": 0.01,
-    "seconds": 0.0123, "setup_seconds": 150.0, "passes": 12345.6, "spent_seconds": 9.0,
-    "ert_seconds": 9.0, "claims": 0, "false_claims": 0, "others": "2 local",
+    "fitter": "f", "start": "q", "data_sets": 3, "converged": 1, "restarts": 4, "rate": 0.25,
+    "rate_low": 0.05, "rate_high": 0.7, "found": 2, "found_rate": 0.5, "found_rate_low": 0.15,
+    "found_rate_high": 0.85, "nll": -0.123456, "nll_worst": -0.1, "nll_finite": "4/4",
+    "excess": 1e-9, "excess_worst": 2.5, "excess_finite": "4/4", "worst_relative_error": np.nan,
+    "information_ratio": 1.01, "information_low": 0.98, "information_high": 1.04,
+    "mean_reference_error": 1.2345, "hellinger": 0.01, "hellinger_worst": 0.02,
+    "hellinger_finite": "4/4", "seconds": 0.0123, "setup_seconds": 150.0, "passes": 12345.6,
+    "spent_seconds": 9.0, "spent_passes": 80.0, "ert_seconds": 9.0, "ert_found_seconds": 4.5,
+    "ert_passes": 80.0, "first_answer": 159.0, "claims": 0, "false_claims": 0,
+    "silent_failures": 0, "others": "2 local",
 }  # fmt: skip
 
 
 def test_a_summary_row_is_formatted_for_people() -> None:
-    assert [column.cell(SUMMARY_ROW) for column in COMPARISON] == [
-        "f", "q", "1/4", "25% [5%–70%]", "2/4", "-0.12346", "0", "–", "1.23", "0.0100", "12.3 ms",
-        "2.5 min", "12,346", "9 s", "–", "2 local",
+    columns = [column for column in COMPARISON if column.scenario]
+    assert [column.cell(SUMMARY_ROW) for column in columns] == [
+        "f", "q", "50% [15–85], 2/4", "25% [5–70], 1/4", "-0.12346", "0", "–",
+        "1.010 [0.980–1.040]", "1.23", "0.0100", "12.3 ms", "2.5 min", "12,346", "9 s", "4.5 s",
+        "80", "2.6 min", "–", "–", "2 local",
     ]  # fmt: skip
-    row = {**SUMMARY_ROW, "converged": 0, "claims": 3, "passes": 2.34, "excess": 0.25}
-    cells = {column.name: column.cell(row) for column in COMPARISON}
-    assert [cells[name] for name in ("ert", "claims", "passes", "excess")] == [
-        "> 9 s", "0/3", "2.3", "0.25",
-    ]  # fmt: skip
+
+
+def cells_of(**values: object) -> dict[str, str]:
+    row = {**SUMMARY_ROW, "cost_ratio": np.nan, "cost_is_bound": False, **values}
+    return {column.name: column.cell(row) for column in COMPARISON}
+
+
+def test_a_cost_without_success_is_more_than_was_spent() -> None:
+    nothing = {"converged": 0, "ert_seconds": np.inf, "ert_passes": np.inf, "first_answer": np.inf}
+    cells = cells_of(**nothing, claims=3, false_claims=1, silent_failures=2, passes=2.34)
+    names = ["ert", "ert_passes", "first_answer", "ert_found", "false_claims", "silent_failures"]
+    assert [cells[n] for n in names] == ["> 9 s", "> 80", "> 9 s", "4.5 s", "1/3", "2/3"]
+    assert cells["passes"] == "2.3"
+
+
+def test_an_infinite_median_says_the_worst_finite_value_and_how_many_there_are() -> None:
+    assert cells_of(excess=np.inf, excess_finite="2/5")["excess"] == "> 2.5 (2/5)"
+    failed = cells_of(excess=np.inf, excess_worst=np.nan, excess_finite="0/5")
+    assert failed["excess"] == "–"
+    assert cells_of(excess=0.25)["excess"] == "0.25"
+
+
+def test_nothing_is_said_where_no_data_set_can_tell() -> None:
+    unknown = dict.fromkeys(
+        ["rate", "rate_low", "rate_high", "found_rate", "found_rate_low", "found_rate_high",
+         "ert_seconds", "information_ratio", "information_low"], np.nan,
+    )  # fmt: skip
+    cells = cells_of(restarts=0, converged=0, found=0, **unknown)
+    names = ["found", "converged", "ert", "information_ratio", "cost_ratio"]
+    assert [cells[name] for name in names] == ["–"] * 5
+
+
+def test_a_heading_says_that_an_interval_holds_for_these_data_alone() -> None:
+    headings = {n: [c.heading for c in of_scenario(COMPARISON, n)] for n in (1, 2)}
+    assert "converged [95 %, these data]" in headings[1]
+    assert "converged [95 %]" in headings[2]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_malformed_fit_is_a_row_of_its_own_trial_alone(plugin: Path, tmp_path:
             assert "? is no text" in rows["message"].iloc[0]
     # em's rows, the report and the comparison are as if the others were not there.
     alone = ran(tmp_path / "em", *plan)
-    timed = [c for c in trials if "second" in c or c in ("peak_mb", "host")]
+    timed = [c for c in trials if "second" in c or c in ("peak_mb", "host", "disturbed")]
     both = trials[trials["fitter"] == "em"].reset_index(drop=True)
     pd.testing.assert_frame_equal(
         both.drop(columns=timed), alone.drop(columns=timed), check_dtype=False

@@ -26,8 +26,9 @@ from tests.conftest import begin, command, environment, mixturebench, ran
 MARK = "MIXTUREBENCH_TEST_MARK"
 # Fields that are measured with a clock, or on one machine: all others must be equal in all runs.
 MEASURED = {
-    "seconds", "target_seconds", "cpu_seconds", "setup_seconds", "start_seconds", "peak_mb",
-    "host", "trace",
+    "seconds", "target_seconds", "cpu_seconds", "setup_seconds", "setup_cpu_seconds",
+    "start_seconds", "cold_setup_seconds", "cold_setup_cpu_seconds", "disturbed", "rebound",
+    "peak_mb", "host", "trace",
 }  # fmt: skip
 
 FITTERS = ("--scenario", "small", "--scenario", "unequal", "--fitter", "em", "--fitter", "direct")

@@ -238,7 +238,9 @@ def test_traces_have_log_spaced_points() -> None:
     for _ in range(2000):
         sample.count(1.0, "expectation")
         observer(lambda: Mixture(sample.family, start.weights, start.parameters))
-    passes = np.array([point[1] for point in observer.trace()])
+    kernels = [point[1] for point in observer.trace()]
+    assert all(list(counts) == ["expectation"] for counts in kernels)
+    passes = np.array([counts["expectation"] for counts in kernels])
     assert passes[:4].tolist() == [1.0, 2.0, 3.0, 4.0]
     steps = np.diff(passes)
     assert (steps >= np.maximum(1.0, 0.2 * passes[:-1]) - 1e-9).all()

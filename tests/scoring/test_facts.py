@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from benchmarks.compare.baseline import write_baseline
-from benchmarks.compare.pairs import pair
+from benchmarks.compare.pairs import FIGURES, pair, pair_fitters, paired_table, rated
 from benchmarks.reference.search import find_reference
 from benchmarks.runner import SCHEMA
 from benchmarks.runner.choices import Choices
 from benchmarks.runner.journal import TRIALS, Journal, read, to_line, write_run
-from benchmarks.runner.plan import Cell, Limits, Plan
+from benchmarks.runner.plan import TRIAL, Cell, Limits, Plan
 from benchmarks.runner.run_status import status_of
 from benchmarks.runner.session import RunSession, open_session, plan_differences
 from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.facts import Facts
 from benchmarks.scoring.scored_run import score_run
 from fitters import CONTRACT
 from scenarios.data_summary import summarise_data
@@ -261,6 +262,44 @@ def test_pairs_are_of_the_same_trial_and_the_rest_is_counted(
     assert alone.unpaired == {}
 
 
+def test_two_fitters_of_a_run_are_paired_by_data_set_and_start(tmp_path: Path) -> None:
+    data_set = DataSet.of(load("unequal"), 0, seed=0)
+    reference = find_reference(data_set.sample, 2, data_set.min_spread)
+    best = {"weights": reference.weights, "parameters": reference.parameters}
+    one = {"weights": [0.5, 0.5], "parameters": [[2.0, 5.0], [2.0, 5.0]]}
+    plan = Choices(scenarios=("unequal",), fitters=("em", "direct", "newton"), restarts=3).plan()
+    records = trials_of(plan, seconds=1.0)
+    for record in records:
+        record.update(best if record["fitter"] == "em" or record["restart"] == 0 else one)
+    del records[0]  # em has no restart 0
+    run = run_of(tmp_path / "run", plan, records)
+    found = pair_fitters(run, "em", "direct")
+    assert set(found.table["fitter"]) == {"direct against em"}
+    assert found.table["restart"].tolist() == [1, 2]
+    assert set(found.table["base_status"]) == {"converged"}
+    assert set(found.table["new_status"]) == {"unfinished"}
+    assert found.unpaired == {"direct against em": (0, 1)}
+    assert not found.interleaved
+    for second, words in (("mcmc", "no fitter of the run 'mcmc'"), ("em", "name two different")):
+        with pytest.raises(UserError, match=words):
+            pair_fitters(run, "em", second)
+
+
+def test_what_no_rate_counts_is_in_no_comparison() -> None:
+    keys = [("s", 0, "f", "quantile", restart) for restart in range(4)]
+    rows = [
+        {**dict(zip(TRIAL, key, strict=True)), **dict.fromkeys(FIGURES, 1.0),
+         "status": "converged", "outside_rates": ""}
+        for key in keys
+    ]  # fmt: skip
+    new = [dict(row) for row in rows]
+    for side in (rows, new):
+        side[0]["outside_rates"] = "not distinguishable"
+        side[1]["status"] = "unsupported"
+    new[2]["status"] = "unsupported"  # it applied before: that is a loss
+    assert rated(paired_table(rows, new))["restart"].tolist() == [2, 3]
+
+
 def test_a_run_whose_journal_is_open_is_running(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "run", PLAN, trials_of(PLAN)[:6])
     with Journal(folder):
@@ -321,3 +360,32 @@ def test_trials_that_returned_no_fit_are_counted_in_a_note(tmp_path: Path) -> No
     records[1] |= {"outcome": "error", "message": "no licence"}
     notes = score_run(run_of(tmp_path / "run", plan, records)).notes
     assert any("1 of 2 trials returned no fit" in note for note in notes)
+
+
+def test_passes_are_weighted_by_what_a_kernel_costs() -> None:
+    passes = {"expectation": 3.0, "gradient": 2.0, "likelihood": 5.0, "hessian": 4.0, "own": 1.0}
+    # 3 + 2 + .6 · 5 + (1 + 5/2) · 4 + 1
+    facts = Facts.of({"passes": passes, "start_passes": {"density": 10.0}}, 5)
+    assert (facts.passes, facts.start_passes) == (23.0, 6.0)
+
+
+@pytest.mark.parametrize(("cpu", "disturbed"), [(1.9, False), (1.89, True), (3.9, False)])
+def test_a_time_is_disturbed_by_other_work_of_the_processor(cpu: float, disturbed: bool) -> None:
+    assert Facts.of({"seconds": 2.0, "cpu_seconds": cpu}, 5).disturbed == disturbed
+    assert not Facts.of({"seconds": 2.0}, 5).disturbed
+
+
+def test_a_setup_from_nothing_is_the_longest_of_its_shape(tmp_path: Path) -> None:
+    plan = Choices(scenarios=("small", "separated", "gamma_pair"), fitters=("em",),
+                   restarts=1).plan()  # fmt: skip
+    records = trials_of(plan, outcome="error")
+    setups = {"small": (20.0, False), "separated": (0.1, True), "gamma_pair": (3.0, False)}
+    for record in records:
+        seconds, rebound = setups[record["scenario"]]
+        record |= {"setup_seconds": seconds, "setup_cpu_seconds": seconds / 2, "rebound": rebound}
+    trials = score_run(run_of(tmp_path / "run", plan, records)).trials.set_index("scenario")
+    assert trials["cold_setup_seconds"].to_dict() == {
+        "small": 20.0, "separated": 20.0, "gamma_pair": 3.0,
+    }  # fmt: skip
+    assert trials.loc["separated", "cold_setup_cpu_seconds"] == 10.0
+    assert trials.loc["separated", "setup_seconds"] == 0.1

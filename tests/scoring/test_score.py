@@ -112,20 +112,26 @@ def test_information_error_is_a_quadratic_form(unequal: DataSet) -> None:
     assert truth_errors(near, unequal)["information_error"] == pytest.approx(expected, rel=0.02)
 
 
-def test_a_status_is_decided_by_excess_gain_and_chains() -> None:
-    good = {"r_hat": 1.003, "ess": 900.0}
-    assert trial_status(0.0099, 0.0, None) == "converged"
-    assert trial_status(0.011, 0.0, None) == "found"
-    assert trial_status(1.01, 0.0099, None) == "local"
-    assert trial_status(1.01, 0.011, None) == "unfinished"
-    assert trial_status(float("nan"), 0.0, None) == "local"
-    assert trial_status(0.5, 0.5, good) == "converged"
-    assert trial_status(0.5, 0.5, {**good, "r_hat": 1.02}) == "found"
-    assert trial_status(0.5, 0.5, {**good, "ess": 399.0}) == "found"
-    assert trial_status(0.5, 0.5, {**good, "r_hat": None}) == "found"
-    assert (
-        trial_status(2.0, 0.0, good) == "local"
-    )  # chains that agree in a minor mode are no success
+def status(excess: float, nats: float = 0.0, gain: float = 0.0, ends: list | None = None) -> str:
+    """The status of a fit of 100 observations whose ascent ends so many nats from the reference."""
+    score = Score(optimum=-1.0 + nats / 100, gain_left=gain, chain_optima=ends)
+    return str(trial_status(excess, score, -1.0, 100))
+
+
+def test_a_status_is_decided_by_where_the_ascent_ends_and_by_excess() -> None:
+    assert status(0.0099) == "converged"
+    assert status(0.011) == status(0.99, gain=0.99) == "found"
+    assert status(1.01, gain=0.0099) == "local"
+    assert status(1.01, gain=0.011) == "unfinished"
+    # Within the noise of the reference, but on the way to another optimum, or at one.
+    assert status(0.5, nats=0.051, gain=0.4) == "unfinished"
+    assert status(0.5, nats=0.051) == status(0.005, nats=-0.051) == "local"
+    assert status(float("nan")) == status(float("nan"), nats=float("nan")) == "local"
+    # A posterior is judged by the same rule; if it fails, its chains say how.
+    assert status(0.5, ends=[-1.0, -0.9]) == "found"
+    assert status(2.0, ends=[-1.0, -1.0 + 0.049 / 100]) == "local"
+    assert status(2.0, ends=[-1.0, -1.0 + 0.051 / 100]) == "unmixed"
+    assert status(2.0, gain=0.5, ends=[-1.0, float("nan"), -1.0]) == "unmixed"
 
 
 def test_the_optimum_above_a_better_fit_takes_the_references_place(
@@ -151,18 +157,19 @@ def test_a_better_fit_that_may_not_be_the_reference_is_no_success(
     unequal: DataSet, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "benchmarks.scoring.scored_run.rejection_reason", lambda *arguments: "a ridge"
+        "benchmarks.scoring.challengers.rejection_reason", lambda *arguments: "a ridge"
     )
     low = replace(
-        reference, weights=[0.5, 0.5], parameters=[[1.0, 1.0], [1.1, 1.0]], log_likelihood=0.0
-    )
+        reference, weights=[0.5, 0.5], parameters=[[1.0, 1.0], [1.1, 1.0]], log_likelihood=0.0,
+        log_likelihood_of_fewer=None,
+    )  # fmt: skip
     facts = record(weights=reference.weights, parameters=reference.parameters)
     (row,), (note,) = score_data_set([facts], unequal, low)
     assert row["status"] == "above_reference"
     assert row["excess"] < 0.0
     assert "better than the reference and may not replace it: 1, the best (" in note
     assert "(a ridge); do not trust" in note
-    assert target_costs([(0.1, 1.0, row["nll"])], row)["target_passes"] == [np.inf] * 7
+    assert target_costs([], row, bool)["target_passes"] == [np.inf] * 7
     # Less than rounding above it is no contradiction.
     near = replace(low, weights=reference.weights, parameters=reference.parameters)
     (row,), notes = score_data_set([facts], unequal, near)
@@ -230,19 +237,20 @@ def test_a_weight_of_zero_is_a_weight() -> None:
 
 def test_traces_are_scored_by_scipy_where_the_kernel_is_wrong() -> None:
     data_set = DataSet.of(load("small"), 0, seed=0)
-    points = [[0.1, 1.0, [0.5, 0.5], [[2.0, 9.0], [9.0, 2.0]]],
-              [0.2, 2.0, ["nan", 0.5], [[2.0, 9.0], [9.0, 2.0]]],
-              [0.3, 3.0, [0.4, 0.6], [[1.5, 10.0], [10.0, 1.5]]]]  # fmt: skip
+    hessian = {"gradient": 1.0, "hessian": 2.0}  # 1 + 2 (1 + 5/2)
+    points = [[0.1, {"expectation": 1.0}, [0.5, 0.5], [[2.0, 9.0], [9.0, 2.0]]],
+              [0.2, {"gradient": 1.0}, ["nan", 0.5], [[2.0, 9.0], [9.0, 2.0]]],
+              [0.3, hessian, [0.4, 0.6], [[1.5, 10.0], [10.0, 1.5]]]]  # fmt: skip
     mixtures = [ScipyMixture.of("beta", *point[2:]) for point in points]
     expected = [loss(mixture, data_set) / 100 for mixture in mixtures]
     for wrong in (False, True):
         fresh = DataSet.of(load("small"), 0, seed=0)
         if wrong:  # the code under test may have any kernel
             fresh.sample.log_likelihood = lambda mixture: 17.0  # type: ignore[method-assign]
-        found = fresh.trace({"trace": points})
-        assert [point[:2] for point in found] == [(0.1, 1.0), (0.2, 2.0), (0.3, 3.0)]
+        found = fresh.trace({"trace": points}, 5)
+        assert [point[:2] for point in found] == [(0.1, 1.0), (0.2, 1.0), (0.3, 8.0)]
         assert_allclose([point[2] for point in found], expected, rtol=1e-9)
-    assert DataSet.of(load("small"), 0, seed=0).trace({}) == []
+    assert DataSet.of(load("small"), 0, seed=0).trace({}, 5) == []
 
 
 def test_intervals_are_those_of_the_aligned_labels(unequal: DataSet) -> None:
@@ -310,14 +318,127 @@ def test_a_fit_that_cannot_have_made_the_data_is_invalid() -> None:
     assert "likelihood of the data is zero" in row["message"]
 
 
-def test_a_posterior_is_scored_by_its_chains(unequal: DataSet, reference: Reference) -> None:
+def test_the_health_of_chains_has_no_part_in_the_status(
+    unequal: DataSet, reference: Reference
+) -> None:
     fit = {"weights": reference.weights, "parameters": reference.parameters}
-    good = {"r_hat": 1.004, "ess": 900.0, "divergences": 2}
-    cases = [good, good | {"r_hat": None}, good | {"ess": 50.0}]
-    rows, _ = score_data_set([record(posterior=each, **fit) for each in cases], unequal, reference)
-    assert [row["status"] for row in rows] == ["converged", "found", "found"]
-    assert [row["divergences"] for row in rows] == [2.0] * 3
+    good = {"r_hat": 1.05, "ess": 400.0, "ess_tail": 400.0, "divergences": 2}
+    cases = {
+        "": good,
+        "R̂ is unknown": good | {"r_hat": None},
+        "R̂ is 1.051": good | {"r_hat": 1.051},
+        "bulk ESS is 399": good | {"ess": 399.0},
+        "tail ESS is 399": good | {"ess_tail": 399.0},
+        "R̂ is nan, bulk ESS is 50": good | {"r_hat": "nan", "ess": 50.0},
+    }
+    records = [record(posterior=each, **fit) for each in cases.values()]
+    rows, _ = score_data_set(records, unequal, reference)
+    assert [row["status"] for row in rows] == ["converged"] * len(cases)
+    assert [row["unhealthy_because"] for row in rows] == list(cases)
+    assert [row["healthy"] for row in rows] == [not reason for reason in cases]
+    assert [row["divergences"] for row in rows] == [2.0] * len(cases)
     assert np.isnan(rows[1]["r_hat"])
+    ((row,), _) = score_data_set([record(**fit)], unequal, reference)
+    assert row["healthy"] is None
+
+
+def test_chains_at_different_optima_are_unmixed(unequal: DataSet, reference: Reference) -> None:
+    best = np.column_stack([reference.weights, reference.parameters])
+    single = fit_of_one_beta(unequal.observations)
+    merged = np.column_stack([[0.5, 0.5], [single, single]])
+    one = {"weights": [0.5, 0.5], "parameters": [single, single]}
+    posterior = {"r_hat": 1.5, "ess": 9.0, "ess_tail": 9.0}
+    cases = [[best, merged], [best, best[::-1] * 1.01], [merged, merged]]
+    records = [
+        record(posterior={**posterior, "chain_means": [m.tolist() for m in chains]}, **one)
+        for chains in cases
+    ]
+    rows, _ = score_data_set(records, unequal, reference)
+    assert [row["status"] for row in rows] == ["unmixed", "local", "local"]
+    at_one = -stats.beta(*single).logpdf(unequal.observations).mean()
+    assert rows[0]["chain_optima"] == pytest.approx([rows[0]["reference_nll"], at_one], abs=1e-9)
+
+
+def fit_of_one_beta(x: np.ndarray) -> list[float]:
+    """The maximum likelihood estimate of a single beta, by scipy."""
+    alpha, beta, _, _ = stats.beta.fit(x, floc=0.0, fscale=1.0)
+    return [float(alpha), float(beta)]
+
+
+def test_the_predictive_density_is_the_mean_over_draws(
+    unequal: DataSet, reference: Reference
+) -> None:
+    rng = np.random.default_rng(0)
+    base = np.column_stack([reference.weights, reference.parameters])
+    kept = base * np.exp(rng.normal(0.0, 0.2, (40, 2, 3)))
+    kept[..., 0] /= kept[..., 0].sum(axis=1, keepdims=True)
+    posterior = {"r_hat": 1.0, "ess": 900.0, "ess_tail": 900.0, "kept": kept.tolist()}
+    fit = {"weights": reference.weights, "parameters": reference.parameters}
+    (row,), _ = score_data_set([record(posterior=posterior, **fit)], unequal, reference)
+    # By simulation from the truth, .9 Beta(2, 10) + .1 Beta(12, 3).
+    large = rng.random(400_000) < 0.1
+    x = np.where(large, rng.beta(12.0, 3.0, large.size), rng.beta(2.0, 10.0, large.size))
+    truth = 0.9 * stats.beta(2, 10).pdf(x) + 0.1 * stats.beta(12, 3).pdf(x)
+    densities = sum(
+        kept[:, k, :1] * stats.beta(kept[:, k, 1:2], kept[:, k, 2:]).pdf(x[None, :100_000])
+        for k in (0, 1)
+    )
+    terms = np.log(truth[:100_000]) - np.log(densities.mean(axis=0))
+    error = 4.0 * terms.std() / np.sqrt(terms.size)
+    assert row["predictive_kl"] == pytest.approx(terms.mean(), abs=error)
+    assert error < 0.2 * row["predictive_kl"]
+
+
+def test_a_better_optimum_above_the_truth_takes_the_references_place(
+    unequal: DataSet, reference: Reference
+) -> None:
+    single = fit_of_one_beta(unequal.observations)
+    height = float(stats.beta(*single).logpdf(unequal.observations).sum())
+    poor = replace(
+        reference, weights=[0.5, 0.5], parameters=[single, single], log_likelihood=height,
+        log_likelihood_of_fewer=None,
+    )  # fmt: skip
+    (row,), (note,) = score_data_set([record("error")], unequal, poor)
+    assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000, abs=1e-9)
+    assert "the ascent from the truth leads to an optimum that is better" in note
+    # Where there is no truth, nothing but fits can challenge it.
+    real = replace(unequal, truth=None, no_error_reason="no truth")
+    (row,), notes = score_data_set([record("error")], real, poor)
+    assert row["reference_nll"] == pytest.approx(-height / 2000)
+    assert notes == []
+
+
+def test_an_optimum_above_a_fit_that_is_below_the_reference_challenges_it(
+    unequal: DataSet, reference: Reference
+) -> None:
+    single = fit_of_one_beta(unequal.observations)
+    height = float(stats.beta(*single).logpdf(unequal.observations).sum())
+    real = replace(unequal, truth=None, no_error_reason="no truth")
+    poor = replace(
+        reference, weights=[0.5, 0.5], parameters=[single, single], log_likelihood=height,
+        log_likelihood_of_fewer=None,
+    )  # fmt: skip
+    start = record(weights=[0.7, 0.3], parameters=[[1.0, 10.0], [10.0, 10.0]])
+    below = loss(ScipyMixture.of("beta", start["weights"], start["parameters"]), unequal)
+    assert -below < height
+    (row,), (note,) = score_data_set([start], real, poor)
+    assert row["reference_nll"] == pytest.approx(-reference.log_likelihood / 2000, abs=1e-9)
+    assert note.startswith("unequal, data set 0: f (start quantile, restart 3) leads to an optimum")
+
+
+def test_a_data_set_that_fewer_components_describe_is_in_no_rate(
+    unequal: DataSet, reference: Reference
+) -> None:
+    fit = record(weights=reference.weights, parameters=reference.parameters)
+    best, p = reference.log_likelihood, 5
+    for nats, outside in ((0.49 * p, "not distinguishable"), (0.51 * p, "")):
+        near = replace(reference, log_likelihood_of_fewer=best - nats)
+        (row,), notes = score_data_set([fit], unequal, near)
+        assert row["outside_rates"] == outside
+        assert [("is not distinguishable" in note) for note in notes] == [True] * bool(outside)
+        assert row["status"] == "converged"
+    (row,), _ = score_data_set([fit], unequal, replace(reference, log_likelihood_of_fewer=None))
+    assert row["outside_rates"] == ""
 
 
 def test_a_spike_does_not_take_the_references_place_however_good(

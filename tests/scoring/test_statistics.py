@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections import Counter
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -160,6 +161,23 @@ def test_an_interval_by_data_set_covers_where_a_binomial_one_does_not() -> None:
     assert covered[1] / 4000 < 0.85
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 0.3])
+def test_an_interval_by_data_set_covers_93_percent_everywhere(correlation: float) -> None:
+    generator = np.random.default_rng(5)
+    scale = 1.0 / correlation - 1.0 if correlation else np.inf
+    for m, r, rate in product((8, 16, 30), (5, 10), (0.5, 0.7, 0.8, 0.9, 0.95, 0.97)):
+        rates = np.full((2000, m), rate)
+        if correlation:
+            rates = generator.beta(rate * scale, (1.0 - rate) * scale, size=(2000, m))
+        hits = Counter(tuple(sorted(row)) for row in generator.binomial(r, rates).tolist())
+        covered = 0
+        for row, times in hits.items():
+            low, high = statistics.clustered_interval(row, [r] * m, ["s"] * m)
+            covered += times * (low <= rate <= high)
+        assert covered / 2000 >= 0.93, (m, r, rate)
+
+
 def test_an_interval_by_data_set_covers_over_strata() -> None:
     # Two scenarios of unlike rates, eight data sets each: their difference is no error.
     generator, rates = np.random.default_rng(1), np.repeat([0.2, 0.8], 8)
@@ -183,3 +201,40 @@ def test_the_effective_size_is_korn_and_graubards() -> None:
     hits = 0.8 * 8.331
     assert low == pytest.approx(stats.beta.ppf(0.025, hits, 8.331 - hits + 1.0), abs=1e-4)
     assert high == pytest.approx(stats.beta.ppf(0.975, hits + 1.0, 8.331 - hits), abs=1e-4)
+
+
+def test_a_ratio_of_means_has_an_interval_that_covers() -> None:
+    # References χ²₅/5, as squared errors are, and values that are 10 % larger, with noise.
+    generator, covered = np.random.default_rng(3), 0
+    for _ in range(2000):
+        base = generator.chisquare(5.0, 20) / 5.0
+        own = 1.1 * base * generator.lognormal(-0.5 * 0.3**2, 0.3, 20)
+        ratio, low, high = statistics.ratio_of_means(own, base)
+        assert ratio == pytest.approx(own.mean() / base.mean())
+        covered += low <= 1.1 <= high
+    assert 0.95 - 0.03 <= covered / 2000 <= 0.95 + 0.02
+
+
+def test_a_ratio_of_means_agrees_with_the_bootstrap() -> None:
+    generator = np.random.default_rng(4)
+    base = generator.chisquare(5.0, 400) / 5.0
+    own = base * generator.lognormal(0.0, 0.2, 400)
+    _, low, high = statistics.ratio_of_means(own, base)
+    theirs = stats.bootstrap(
+        (own, base), lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis), paired=True,
+        vectorized=True, rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    assert_allclose([low, high], [theirs.low, theirs.high], atol=0.1 * (high - low))
+
+
+def test_a_ratio_of_means_of_few_data_sets_has_no_limits() -> None:
+    assert statistics.ratio_of_means([2.0], [4.0])[0] == 0.5
+    assert np.isnan(statistics.ratio_of_means([2.0], [4.0])[1:]).all()
+    assert np.isnan(statistics.ratio_of_means([], [])).all()
+    assert statistics.ratio_of_means([1.0, 2.0], [2.0, 4.0]) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(6, 1), (1, 6), (3, 3), (0, 0), (9, 0)])
+def test_a_sign_test_is_scipys(wins: int, losses: int) -> None:
+    theirs = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+    assert statistics.sign_test_p(wins, losses) == pytest.approx(theirs)

@@ -36,6 +36,10 @@ class Figure(ABC):
     """What is drawn, for screen readers."""
     caption: str
     """How to read the figure, in a sentence or two."""
+    fitter: str = ""
+    """The fitter that the figure shows alone, if so: the page's filter hides it with that."""
+    full_width: ClassVar[bool] = False
+    """Whether the page gives it a whole line."""
     size: tuple[float, float] = (6.6, 3.4)
     """Width and height in inches."""
 
@@ -71,9 +75,10 @@ class Figure(ABC):
 def drawn_figures(scope: Scope, source: Any) -> list[Drawn]:
     """Draw all figures of a scope, in their order."""
     found = discover("benchmarks.report.figures", Figure, "mixturebench.figures")  # type: ignore[type-abstract]
-    return [
-        Drawn(figure.key, figure.svg(), figure.caption, figure.numbers())
+    figures = [
+        figure
         for cls in sorted(found.values(), key=lambda cls: cls.order)
         if cls.scope == scope
         for figure in cls.of(source)
     ]
+    return [Drawn(f.key, f.svg(), f.caption, f.numbers(), f.fitter, f.full_width) for f in figures]

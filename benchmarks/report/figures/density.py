@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.drawing import INK, curve_points, histogram, thinned_bins
+from benchmarks.report.drawing import INK, curve_points, histogram, hover, thinned_bins
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import Series, series_of
 from benchmarks.report.tables import Table
@@ -57,8 +57,12 @@ class Density(Figure):
         for axes in panels[max(1, len(self.panels)) :]:
             axes.set_visible(False)
         for axes, (series, median, worst) in zip(panels, self.panels, strict=False):
-            axes.plot(x, self._density(worst, x), color=series.colour, ls=(0, (4, 2)), lw=1.1)
-            axes.plot(x, self._density(median, x), color=series.colour, lw=1.5)
+            for trial, word, style in ((worst, "worst", (0, (4, 2))), (median, "median", "-")):
+                axes.plot(
+                    x, self._density(trial, x), color=series.colour, ls=style,
+                    lw=1.5 if word == "median" else 1.1,
+                    gid=hover(f"{series.label}: {word} restart, NLL {trial['nll']:.5f}"),
+                )  # fmt: skip
             axes.set_title(series.label, color=series.colour, fontsize=9)
 
     def numbers(self) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.drawing import INK, SOFT
+from benchmarks.report.drawing import INK, SOFT, hover
 from benchmarks.report.estimates import standard_errors, usual_names, usual_values
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import Series, series_of
@@ -78,10 +78,15 @@ class Estimates(Figure):
                 continue
             distances = (self.medians[series] - usual_values(self.truth)) / self.standard_errors
             shift = 0.6 * ((index + 0.5) / len(every) - 0.5)
+            values = zip(self.names, self.medians[series], distances, rows - shift, strict=True)
+            for name, value, distance, row in values:
+                axes.plot(
+                    np.clip(distance, -LIMIT, LIMIT), row, ls="", ms=5, color=series.colour,
+                    marker=series.marker, gid=hover(f"{series.label}: {name} = {value:.4g}"),
+                )  # fmt: skip
             axes.plot(
-                np.clip(distances, -LIMIT, LIMIT), rows - shift, ls="", ms=5,
-                color=series.colour, marker=series.marker, label=series.label,
-            )  # fmt: skip
+                [], [], ls="", ms=5, color=series.colour, marker=series.marker, label=series.label
+            )
         axes.set_yticks(rows, self.names)
         axes.set_xlim(-LIMIT - 0.4, LIMIT + 0.4)
         axes.set_xlabel("standard errors from the truth (Cramér–Rao); shaded: 95 %")

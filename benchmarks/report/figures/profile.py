@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.report.drawing import log_axes
+from benchmarks.report.drawing import hover, log_axes
 from benchmarks.report.figures.base import Figure
-from benchmarks.report.series import series_of
+from benchmarks.report.series import Series, series_of
 from benchmarks.report.tables import Column, Table
 from benchmarks.runner.progress import duration
-from benchmarks.scoring.summary import supported
+from benchmarks.scoring.summary import counted
 from benchmarks.scoring.targets import profile
 
 if TYPE_CHECKING:
@@ -19,66 +19,82 @@ if TYPE_CHECKING:
 
     from benchmarks.report.page import Page
 
-BUDGETS = {
-    "seconds": {duration(10.0**power): 10.0**power for power in range(-3, 4)},
-    "passes": {f"{10**power:,} passes": 10.0**power for power in range(6)},
-}
-"""The costs of the table of numbers by heading, for each measure."""
-AXES = {"seconds": ("seconds, finding the start included", 1e-5), "passes": ("passes", 0.1)}
-"""Label and smallest cost shown, by measure."""
+SECONDS = {duration(10.0**power): 10.0**power for power in range(-3, 4)}
+PANELS: dict[str, tuple[str, bool, str, float, dict[str, float]]] = {
+    "passes": (
+        "passes", False, "passes", 0.1, {f"{10**power:,} passes": 10.0**power for power in range(6)}
+    ),
+    "seconds": ("seconds", False, "seconds", 1e-5, SECONDS),
+    "cold": (
+        "seconds", True, "seconds with setup", 1e-5,
+        {f"{name} with setup": budget for name, budget in SECONDS.items()},
+    ),
+}  # fmt: skip
+"""Of each panel: the measure, whether setup counts, the label of its axis, the smallest cost shown,
+and the costs of the table of numbers, by heading."""
+NO_TRACE = " †"
+LABEL = Column("label", "fitter", left=True)
 
 
 class Profile(Figure):
-    """Share of all (trial, target) pairs reached, against time and against passes."""
+    """Share of all (scenario, target) pairs reached by restarts, against three costs."""
 
     name = "profile"
     order = 1
     scope = "run"
     title = "Share of targets reached against cost"
+    size = (11.0, 3.4)
+    full_width = True
     caption = (
-        "Share of all (trial, target) pairs reached within a cost; the targets are excesses of "
-        "100, 10, … 0.0001. Higher and further left is better; setup is not counted."
+        "Share of (scenario, target) pairs that restarts reach within a cost; the targets are "
+        "excesses of 100, 10, … 0.0001, reached by an admissible iterate. A run restarts until it "
+        "reaches its target, and pays for its failures: runs are drawn from the trials. Higher and "
+        "further left is better."
     )
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
-        applied = supported(page.trials)
+        rated = counted(page.trials)
         self.curves = [
-            (series, measure, *profile(series.rows(applied), measure))
-            for measure in BUDGETS
+            (series, self._label(series), panel, *profile(series.rows(rated), measure, cold))
+            for panel, (measure, cold, *_) in PANELS.items()
             for series in series_of(page.trials)
-            if len(series.rows(applied))
+            if len(series.rows(rated))
         ]
+        if any(label.endswith(NO_TRACE) for _, label, *_ in self.curves):
+            self.caption += " †: leaves no trace, so that its targets count when it ends."
+
+    def _label(self, series: Series) -> str:
+        return series.label + ("" if series.fitter in self.source.traced else NO_TRACE)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw a step function for each series, in a panel for each measure."""
-        panels = dict(zip(BUDGETS, canvas.subplots(1, 2, sharey=True), strict=True))
-        for series, measure, cost, share in self.curves:
+        """Draw a step function for each series, in a panel for each cost."""
+        panels = dict(zip(PANELS, canvas.subplots(1, len(PANELS), sharey=True), strict=True))
+        for series, label, panel, cost, share in self.curves:
             if cost.size:
-                x = np.maximum(cost, AXES[measure][1])
-                panels[measure].step(
+                x = np.maximum(cost, PANELS[panel][3])
+                panels[panel].step(
                     np.append(x, max(x[-1], 1.0)), np.append(share, share[-1]), where="post",
-                    color=series.colour, ls=series.dash, lw=1.7, label=series.label,
+                    color=series.colour, ls=series.dash, lw=1.7, label=label,
+                    gid=hover(f"{label}: {share[-1]:.0%} of targets at any cost"),
                 )  # fmt: skip
-        for measure, axes in panels.items():
+        for panel, axes in panels.items():
             log_axes(axes, "x")
             axes.set_ylim(0.0, 1.02)
-            axes.set_xlabel(AXES[measure][0])
-        panels["seconds"].set_ylabel("share of targets reached")
-        handles, labels = panels["seconds"].get_legend_handles_labels()
+            axes.set_xlabel(PANELS[panel][2])
+        panels["passes"].set_ylabel("share of targets reached")
+        handles, labels = panels["passes"].get_legend_handles_labels()
         if handles:
             canvas.legend(handles, labels, loc="outside upper center", ncols=3)
 
     def numbers(self) -> Table:
         """Return the shares reached at round budgets."""
-        headings = [heading for budgets in BUDGETS.values() for heading in budgets]
-        columns = [Column("fitter", "fitter", left=True)]
-        columns += [Column(heading, heading, ".0%") for heading in headings]
+        headings = [heading for *_, budgets in PANELS.values() for heading in budgets]
+        columns = [LABEL, *(Column(heading, heading, ".0%") for heading in headings)]
         rows: dict[str, dict[str, Any]] = {}
-        for series, measure, cost, share in self.curves:
-            budgets = BUDGETS[measure]
+        for _, label, panel, cost, share in self.curves:
+            budgets = PANELS[panel][-1]
             reached = np.searchsorted(cost, list(budgets.values()), side="right")
             shares = np.append(0.0, share)[reached]
-            row = rows.setdefault(series.label, {"fitter": series.label})
-            row |= dict(zip(budgets, shares, strict=True))
+            rows.setdefault(label, {"label": label}).update(zip(budgets, shares, strict=True))
         return Table(self.title, columns, list(rows.values()))

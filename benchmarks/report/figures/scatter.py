@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.report.columns import SCENARIO, comparison_columns
-from benchmarks.report.drawing import log_axes
+from benchmarks.report.drawing import hover, log_axes
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.series import series_of
 from benchmarks.report.tables import Table
+from benchmarks.runner.progress import duration
 from benchmarks.scoring.score import CONVERGED_EXCESS, FOUND_EXCESS
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Scatter(Figure):
     title = "Accuracy against time"
     caption = (
         "Accuracy and speed: median excess against median time, a point for each scenario, fitter "
-        "and start. Excess below 1e-8 is drawn there."
+        "and start. Excess below 1e-8 is drawn there. A method that fails on half of its restarts "
+        "has an infinite median, and no point."
     )
 
     def draw(self, canvas: Canvas) -> None:
@@ -35,10 +37,13 @@ class Scatter(Figure):
         for series in series_of(self.source.trials):
             rows = series.rows(self.source.summary)
             rows = rows[np.isfinite(rows["excess"]) & np.isfinite(rows["seconds"])]
-            axes.plot(
-                rows["seconds"], np.maximum(rows["excess"], 1e-8), ls="", ms=6,
-                color=series.colour, marker=series.marker, alpha=0.85, label=series.label,
-            )  # fmt: skip
+            for row in rows.to_dict("records"):
+                text = f"{series.label} on {row['scenario']}: excess {row['excess']:.2g} at "
+                axes.plot(
+                    row["seconds"], max(row["excess"], 1e-8), ls="", ms=6, color=series.colour,
+                    marker=series.marker, alpha=0.85, gid=hover(text + duration(row["seconds"])),
+                )  # fmt: skip
+            axes.plot([], [], ls="", color=series.colour, marker=series.marker, label=series.label)
         log_axes(axes, "xy")
         axes.set_ylim(top=max(10.0, axes.get_ylim()[1]))
         for level, word in ((CONVERGED_EXCESS, "converged"), (FOUND_EXCESS, "found")):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from benchmarks.report.columns import TARGETS as TARGET_COLUMNS
-from benchmarks.report.drawing import FAIR, GOOD, POOR, SOFT, log_axes
+from benchmarks.report.drawing import FAIR, GOOD, POOR, SOFT, hover, log_axes
 from benchmarks.report.figures.base import Figure
 from benchmarks.report.tables import Table
 from benchmarks.report.template import identifier
@@ -68,6 +68,7 @@ class Traces(Figure):
                 continue
             seconds, passes, gaps = np.concatenate(lines, axis=1)
             style = {"color": STATUS_COLOURS.get(str(status), POOR), "lw": 1.2, "alpha": 0.75}
+            style["gid"] = hover(f"{status}: {len(lines)} restarts")
             left.plot(passes, gaps, label=f"{status} ({len(lines)})", **style)
             right.plot(seconds, gaps, **style)
         n, parameters = self.source.data_set.sample.size, float(self.trials["p"].iloc[0])
@@ -87,11 +88,13 @@ class Traces(Figure):
         import pandas as pd
 
         passes, seconds = (
-            pd.DataFrame(self.trials[f"target_{measure}"].tolist()).replace(np.inf, np.nan)
-            for measure in ("passes", "seconds")
+            np.array(self.trials[f"target_{measure}"].tolist()) for measure in ("passes", "seconds")
         )
-        values = {"reached": passes.notna().sum(), "passes": passes.median()}
-        values |= {"seconds": seconds.median()}
+        values = {
+            "reached": np.isfinite(passes).sum(axis=0),
+            "median_passes": np.median(passes, axis=0),
+            "median_seconds": np.median(seconds, axis=0),
+        }
         rows = pd.DataFrame({"target": TARGETS, "trials": len(self.trials), **values})
         return Table.of(self.title, TARGET_COLUMNS, rows)
 

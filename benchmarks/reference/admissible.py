@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.reference.certificate import SAME_OPTIMUM
 from benchmarks.reference.newton import FLAT, Ascent
 from benchmarks.reference.scipy_mixture import IO_BLOCK, ScipyMixture, link_of
-from scenarios.families import Array, ExponentialFamily, Family
+from scenarios.families import Array, ExponentialFamily, Family, family
 from scenarios.mixture import Mixture
 from scenarios.random_part import random_part
 from scenarios.sample import Sample
@@ -51,6 +51,9 @@ class Region:
     far to the right a component is wide in x, and near zero by the logarithm. Of a component that
     holds few observations only the link scale counts: every spike on one far observation is as wide
     in x as all the others together.
+
+    A spike with long tails, as Student's t with degrees of freedom near zero, has no spread: none
+    bounds its density, and there the likelihood grows without bound.
     """
 
     family: Family
@@ -77,26 +80,11 @@ class Region:
         """
         rows = parameters.reshape(-1, parameters.shape[-1])
         with np.errstate(all="ignore"):
-            ends = self.family.quantile(LEVELS, rows)
+            ends = self.family.quantile(_levels(self.family), rows)
             linked = self.family.link(ends)
-        shape = (*parameters.shape[:-1], 2)
-        spreads = self.spread, self.link_spread
-        return _shares(ends.reshape(shape), linked.reshape(shape), *spreads, expected)
-
-    def spreads_to_search(self, parameters: Array, expected: Array | float = np.inf) -> Array:
-        """``relative_spreads``, zero where most of a component is in a spike with long tails.
-
-        Their density is bounded by no spread: Student's t with degrees of freedom near zero. The
-        search keeps away from them, where the likelihood grows without bound.
-        """
-        spreads = self.relative_spreads(parameters, expected)
-        if isinstance(self.family, ExponentialFamily):
-            return spreads
-        rows = parameters.reshape(-1, parameters.shape[-1])
-        with np.errstate(all="ignore"):
-            ends = self.family.link(self.family.quantile(WIDE_AND_NARROW, rows))
-            ratio = (ends[:, 3] - ends[:, 0]) / (ends[:, 2] - ends[:, 1])
-        return np.where(ratio.reshape(spreads.shape) < LONG_TAILS, spreads, 0.0)
+        size = np.broadcast_to(expected, parameters.shape[:-1]).ravel()
+        shares = _shares(self.family, ends, linked, self.spread, self.link_spread, size)
+        return shares.reshape(parameters.shape[:-1])
 
     def least(self, expected: Array) -> Array:
         """The smallest admissible relative spreads of components that hold so many observations."""
@@ -104,7 +92,7 @@ class Region:
 
     def inside(self, expected: Array, parameters: Array) -> NDArray[np.bool_]:
         """Which components, ``parameters`` (..., d), the search may enter, shape (...)."""
-        return np.asarray(self.spreads_to_search(parameters, expected) >= self.least(expected))
+        return np.asarray(self.relative_spreads(parameters, expected) >= self.least(expected))
 
 
 def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str | None:
@@ -117,6 +105,8 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
     shares = _relative_spreads(mixture, x, expected)
     for k, share in enumerate(shares):
         has = f"component {k + 1} has {share:.2g} of the sample's spread, below"
+        if share == 0.0:
+            return f"component {k + 1} is a spike with long tails, whose spread bounds no density"
         if not share >= min_spread:
             return f"{has} {min_spread:g}"
         if not share >= NARROW_SPREAD and expected[k] < FEW:
@@ -126,21 +116,33 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
 
 def _relative_spreads(mixture: ScipyMixture, x: Array, expected: Array) -> Array:
     """``Region.relative_spreads`` by scipy's quantiles, (K,)."""
-    link, part = link_of(mixture.family), random_part(x, IO_BLOCK)
+    law, link, part = family(mixture.family), link_of(mixture.family), random_part(x, IO_BLOCK)
     with np.errstate(all="ignore"):
-        ends = mixture.quantiles(LEVELS)
+        ends = mixture.quantiles(_levels(law))
         linked = link(ends)
-    return _shares(ends, linked, sample_spread(part), sample_spread(link(part)), expected)
+    return _shares(law, ends, linked, sample_spread(part), sample_spread(link(part)), expected)
+
+
+def _levels(law: Family) -> Array:
+    """The levels of the quantiles that ``_shares`` needs; long tails have some families alone."""
+    return LEVELS if isinstance(law, ExponentialFamily) else WIDE_AND_NARROW
 
 
 def _shares(
-    ends: Array, linked: Array, spread: float, link_spread: float, expected: Array | float
+    law: Family, ends: Array, linked: Array, spread: float, link_spread: float, expected: Array
 ) -> Array:
-    """Relative spreads (...) of components with the quantiles ``ends`` and ``linked`` (..., 2)."""
+    """Relative spreads (m,) of components with the quantiles ``ends`` and ``linked`` (m, levels).
+
+    Zero for a spike with long tails.
+    """
     with np.errstate(all="ignore"):
-        in_x = 0.5 * np.diff(ends)[..., 0] / spread
-        by_link = 0.5 * np.diff(linked)[..., 0] / link_spread
-        return np.where(np.asarray(expected) < FEW, by_link, np.fmax(in_x, by_link))
+        in_x = 0.5 * (ends[:, -1] - ends[:, 0]) / spread
+        by_link = 0.5 * (linked[:, -1] - linked[:, 0]) / link_spread
+        shares = np.where(expected < FEW, by_link, np.fmax(in_x, by_link))
+        if isinstance(law, ExponentialFamily):
+            return shares
+        ratio = (linked[:, 3] - linked[:, 0]) / (linked[:, 2] - linked[:, 1])
+        return np.where(ratio >= LONG_TAILS, 0.0, shares)
 
 
 def rejection_reason(

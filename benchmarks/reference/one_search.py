@@ -29,7 +29,7 @@ MOST_STARTS = 400
 """Mixtures of one round from which ascents begin, at most."""
 KEPT, FIRST_STEPS = 50, 5
 """So many of them go on after so many EM steps."""
-EFFORT = 2
+EFFORT = 4
 """How many times as many of both in a family without exponential form, whose EM steps are poor."""
 GOOD, REPAIRED = 4, 2
 """Optima that are changed in a round: the best admissible ones, and the best of the others."""
@@ -211,13 +211,13 @@ class Search:
     def _inside(self, batch: MixtureBatch, share: float = EDGE) -> Flags:
         """Which mixtures (B,) have only components of ``share`` × the smallest spread or more."""
         expected = batch.weights * self.region.size
-        spreads = self.region.spreads_to_search(batch.parameters, expected)
+        spreads = self.region.relative_spreads(batch.parameters, expected)
         return np.asarray((spreads >= share * self.region.least(expected)).all(axis=1))
 
     def _alive(self, batch: MixtureBatch) -> Flags:
         """Which mixtures (B,) have no component that is empty or a spike beyond repair."""
         expected = batch.weights * self.region.size
-        spreads = self.region.spreads_to_search(batch.parameters, expected)
+        spreads = self.region.relative_spreads(batch.parameters, expected)
         wide = (spreads > HOPELESS * self.region.min_spread).all(axis=1)
         return np.asarray(wide & (expected > 1e-3).all(axis=1))
 

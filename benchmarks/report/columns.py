@@ -73,7 +73,12 @@ def _information(row: Row) -> str:
 def _ratio_to_best(row: Row) -> str:
     if math.isnan(row["cost_ratio"]):
         return "–"
-    return f"{'> ' if row['cost_is_bound'] else ''}× {row['cost_ratio']:.3g}"
+    return f"{'> ' if row['cost_is_bound'] else ''}{times(row['cost_ratio'])}"
+
+
+def times(ratio: float) -> str:
+    """A ratio, to three digits."""
+    return f"× {ratio:,.0f}" if ratio >= 100.0 else f"× {ratio:.3g}"
 
 
 def _threshold(index: int) -> Callable[[Row], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.report.columns import times
 from benchmarks.runner.progress import duration
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _cost(row: Any, best: Any) -> str:
     """The ERT on one scenario; over several its ratio to the best method's."""
     if row.ert_seconds == row.ert_seconds:
         return f"{duration(row.ert_seconds)} a success"
-    return f"× {row.cost_ratio / best.cost_ratio:.3g} the cost"
+    return f"{times(row.cost_ratio / best.cost_ratio)} the cost"
 
 
 def _equal(row: Any, best: Any) -> str:

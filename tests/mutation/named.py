@@ -558,11 +558,19 @@ JUDGING = [
         (CERTIFICATE,),
     ),
     Mutant(
+        "spikes-with-long-tails-are-admissible",
+        "benchmarks/reference/admissible.py",
+        "_shares",
+        "np.where(ratio >= LONG_TAILS, 0.0, shares)",
+        "shares",
+        ("tests/reference/test_certificate.py",),
+    ),
+    Mutant(
         "a-spike-on-a-far-observation-is-wide",
         "benchmarks/reference/admissible.py",
         "_shares",
-        "np.asarray(expected) < FEW",
-        "np.asarray(expected) < 0.0",
+        "expected < FEW",
+        "expected < 0.0",
         (CERTIFICATE,),
     ),
     Mutant(

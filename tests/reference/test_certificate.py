@@ -12,12 +12,13 @@ from scipy import stats
 
 from benchmarks.console import show_reference
 from benchmarks.reference import search
-from benchmarks.reference.admissible import Region
+from benchmarks.reference.admissible import Region, spurious_reason
 from benchmarks.reference.certificate import Optimum, Reference
 from benchmarks.reference.flags import flags
 from benchmarks.reference.newton import Ascent
 from benchmarks.reference.one_search import End, merged
 from benchmarks.reference.optima import Found, distinct, grouped
+from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.reference.search import MOST_SEARCHES, SEARCHES, find_reference
 from scenarios.families import family
 from scenarios.mixture import Mixture
@@ -184,6 +185,22 @@ def test_few_observations_must_be_wide_by_the_link() -> None:
     assert (region.relative_spreads(spike) > 100.0).all()
     assert region.inside(np.array([50.0, 50.0]), spike).all()
     assert region.inside(np.array([1.0, 1.0]), spike).tolist() == [False, True]
+
+
+def test_a_spike_with_long_tails_is_spurious_however_wide() -> None:
+    # By scipy: with .2 degrees of freedom the 16–84 % range is over ten times the 31–69 % range.
+    x = np.random.default_rng(0).normal(size=400)
+    for df, spurious in ((0.2, True), (0.4, False)):
+        law = stats.t(df, 0.1, 0.01)
+        ratio = (law.ppf(0.84) - law.ppf(0.16)) / (law.ppf(0.69) - law.ppf(0.31))
+        assert (ratio >= 10.0) == spurious
+        mixture = ScipyMixture.of("student_t", [0.7, 0.3], [[30.0, 0.0, 1.0], [df, 0.1, 0.05]])
+        reason = spurious_reason(mixture, x, 0.02)
+        assert (reason is not None) == spurious
+        region = Region.of(Sample.of(x, family("student_t")), 0.02)
+        rows = mixture.parameters
+        assert region.inside(np.array([280.0, 120.0]), rows).tolist() == [True, not spurious]
+        assert not spurious or "component 2 is a spike with long tails" in str(reason)
 
 
 def test_the_next_optimum_is_below_a_reference_of_fewer_components(

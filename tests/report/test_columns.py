@@ -44,6 +44,11 @@ def test_a_cost_without_success_is_more_than_was_spent() -> None:
     assert cells["passes"] == "2.3"
 
 
+def test_a_ratio_to_the_best_has_three_digits_and_says_where_it_is_a_bound() -> None:
+    assert cells_of(cost_ratio=2.3456)["cost_ratio"] == "× 2.35"
+    assert cells_of(cost_ratio=1190.4, cost_is_bound=True)["cost_ratio"] == "> × 1,190"
+
+
 def test_an_infinite_median_says_the_worst_finite_value_and_how_many_there_are() -> None:
     assert cells_of(excess=np.inf, excess_finite="2/5")["excess"] == "> 2.5 (2/5)"
     failed = cells_of(excess=np.inf, excess_worst=np.nan, excess_finite="0/5")

@@ -118,7 +118,7 @@ def test_the_first_table_can_be_recounted(folder: Path) -> None:
         ratios = ert.loc[key].where(np.isfinite(ert.loc[key]), spent.loc[key]) / best
         bound = cells["ERT ÷ best"].startswith(">")
         assert bound == (~np.isfinite(ert.loc[key])[usable]).any()
-        ratio = float(cells["ERT ÷ best"].removeprefix("> ").removeprefix("× "))
+        ratio = float(cells["ERT ÷ best"].removeprefix("> ").removeprefix("× ").replace(",", ""))
         assert ratio == pytest.approx(np.exp(np.log(ratios[usable]).mean()), rel=0.01)
 
 

@@ -103,9 +103,10 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
     """
     expected = mixture.weights * x.size
     shares = _relative_spreads(mixture, x, expected)
+    tailed = not isinstance(family(mixture.family), ExponentialFamily)
     for k, share in enumerate(shares):
         has = f"component {k + 1} has {share:.2g} of the sample's spread, below"
-        if share == 0.0:
+        if share == 0.0 and tailed:
             return f"component {k + 1} is a spike with long tails, whose spread bounds no density"
         if not share >= min_spread:
             return f"{has} {min_spread:g}"

@@ -162,8 +162,9 @@ def score_data_set(
     except NoReferenceError as error:
         rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
         return rows, [f"{data_set.name} has no reference, so that no fit is judged: {error}"]
-    notes = []
-    if reference.fewer_components:
+    challenged = challenge(trials, data_set, reference)
+    best, notes = _BestKnown.of(challenged, data_set, reference), []
+    if best.fewer_components:
         notes.append(
             f"{data_set.scenario.name}: no admissible optimum with {reference.components} "
             f"components beats the best with {reference.components - 1}, which is the reference, "
@@ -171,10 +172,8 @@ def score_data_set(
         )
     notes += [f"{data_set.name}: in its reference {limit}" for limit in reference.limits]
     notes += [f"{data_set.name}: its reference is doubtful: {flag}" for flag in reference.flags]
-    challenged = challenge(trials, data_set, reference)
-    best = _BestKnown.of(challenged, data_set, reference)
     rows = [_row(*trial, data_set, best) for trial in trials]
-    if best.outside and not reference.fewer_components:
+    if best.outside and not best.fewer_components:
         notes.append(
             f"{data_set.name} is not distinguishable, and in no rate: the best fit with one "
             f"component less has an excess of {best.excess_of_fewer:.2g}"
@@ -192,6 +191,8 @@ class _BestKnown:
     """Its information error."""
     kl: float = np.nan
     """The KL divergence from the true density to it, in nats."""
+    fewer_components: bool = False
+    """Whether it has fewer components than were asked for."""
     excess_of_fewer: float = np.nan
     """The excess of the best fit with fewer components; NaN for one component."""
     outside: str = ""
@@ -200,17 +201,18 @@ class _BestKnown:
     @classmethod
     def of(cls, best: Challenged, data_set: DataSet, reference: Reference) -> _BestKnown:
         """Compare it with the truth, and with fewer components."""
-        errors = {} if reference.fewer_components else truth_errors(best.mixture, data_set)
+        has_fewer = len(best.mixture.weights) < data_set.scenario.components
+        errors = {} if has_fewer else truth_errors(best.mixture, data_set)
         fewer = reference.log_likelihood_of_fewer
         n, p = data_set.sample.size, data_set.scenario.model.dimension
         excess = np.nan if fewer is None else 2.0 * (-n * best.nll - fewer) / p
-        outside = NOT_DISTINGUISHABLE if excess <= FOUND_EXCESS else ""
         return cls(
             best.nll,
             errors.get("information_error", np.nan),
             errors.get("kl", np.nan),
+            has_fewer,
             excess,
-            outside,
+            NOT_DISTINGUISHABLE if excess <= FOUND_EXCESS else "",
         )
 
 

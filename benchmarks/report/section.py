@@ -49,6 +49,11 @@ class Section:
         return self.trials["start"].unique().tolist()
 
     @property
+    def outside_rates(self) -> str:
+        """Why the data set is in no rate; empty where it is."""
+        return str(self.trials["outside_rates"].iloc[0])
+
+    @property
     def reference_error(self) -> float | None:
         """The reference's information error; None where the truth is not identifiable."""
         errors = self.trials["reference_information_error"].dropna()

@@ -562,5 +562,6 @@ def test_a_data_set_without_reference_ends_nothing(tmp_path: Path) -> None:
     assert "heap, data set 0 has no reference" in " ".join(done.stdout.split())
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "no optimum of these data is admissible" in page
+    assert page.count("The first data set is in no rate: no reference.") == 1
     same = mixturebench("compare", "run", "run", folder=tmp_path)
     assert same.returncode == 0, same.stdout + same.stderr

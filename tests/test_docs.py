@@ -283,7 +283,7 @@ def test_the_page_of_the_article_has_the_figures_of_its_run(tmp_path: Path) -> N
         (trials["fitter"] == "gradient:preset=article") & (trials["start"] == "article")
     ]
     found = int(article["status"].isin(["converged", "found"]).sum())
-    assert f"- **{found}** found the optimum" in page
+    assert f"- **{found} of 2** found the optimum" in page
     x = articles_draw()
     shown = article[article["restart"] == 1].iloc[0]
     density = sum(

@@ -15,7 +15,7 @@ from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.provenance import code_text
 from benchmarks.runner.status import Status
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.scored_run import check_drawn, score_data_set
+from benchmarks.scoring.scored_run import by_data_set, check_drawn, score_data_set
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
 from scenarios.registry import choose
@@ -88,13 +88,10 @@ def pair_fitters(
         raise UserError(f"--fitters {first} {second}: name two different fitters")
     scenarios = {scenario.name: scenario for scenario in plan.scenarios}
     label = f"{second} against {first}"
-    groups: dict[tuple[str, int], list[Record]] = {}
-    for record in records:
-        if record["fitter"] in (first, second):
-            groups.setdefault(key_of(record)[:2], []).append(record)
+    chosen = [record for record in records if record["fitter"] in (first, second)]
     sides: dict[str, list[dict[str, Any]]] = {first: [], second: []}
     notes = [f"base: {first}; new: {second}, both of {folder}"]
-    for (name, replicate), group in groups.items():
+    for (name, replicate), group in by_data_set(chosen).items():
         progress(f"scoring {name}, data set {replicate}")
         data_set = DataSet.of(scenarios[name], replicate, plan.seed)
         check_drawn(data_set, group)

@@ -113,7 +113,7 @@ COMPARISON = (
     Column("nll", "NLL", _median("nll", "{:.5f}".format), overall=False,
            meaning="The mean of −log f over the data, recomputed with scipy's densities in double "
            "precision, median. A failure counts as infinite in this and in all medians of scores: "
-           "> x (k/n) is an infinite median, of which k of n values are finite, x the worst."),
+           "> x (k/n): it is infinite, k of n values are finite, and x is the worst of them."),
     Column("excess", "excess", _median("excess", _excess),
            "2·(log likelihood below the best known)/(number of parameters), median. 0 is the "
            "optimum, and 0.01 inflates the expected squared error by 1 %."),
@@ -135,7 +135,7 @@ COMPARISON = (
            meaning="Wall time of one restart, median, without setup and without finding the "
            "start."),
     Column("setup_seconds", "setup", lambda row: duration(row["setup_seconds"]), overall=False,
-           meaning="Wall time of preparing the method from nothing, as of compiling a model; "
+           meaning="Wall time of a cold preparation of the method, as of compiling a model; "
            "imports are not in it."),
     Column("passes", "passes", lambda row: _passes(row["passes"]), overall=False,
            meaning="Density passes ÷ n, in E-steps, median. A pass with gradient is 1, one of the "
@@ -150,7 +150,7 @@ COMPARISON = (
            overall=False, meaning="The same as ERT, in passes."),
     Column("first_answer", "first answer", _cost("first_answer", "spent_seconds", duration),
            overall=False,
-           meaning="Setup and ERT: the expected time until the first converged fit, from nothing."),
+           meaning="Setup and ERT: the expected time until the first converged fit."),
     Column("cost_ratio", "ERT ÷ best", _ratio_to_best, scenario=False,
            meaning="ERT in seconds ÷ the best method's on the same scenario, geometric mean over "
            "scenarios. After > it is a lower bound: somewhere the method had no success."),
@@ -160,8 +160,8 @@ COMPARISON = (
            "of 0.01 is left to gain from there."),
     Column("silent_failures", "silent failures",
            lambda row: f"{row['silent_failures']}/{row['claims']}" if row["claims"] else "–",
-           "Of the fits that claim convergence, those that rightly stand still and have not found "
-           "the optimum: their user would not notice."),
+           "Of the fits that claim convergence, those that are stationary and have not found the "
+           "optimum: failures that a user does not see."),
     Column("others", "not found", left=True, fold=True,
            meaning="The other restarts by status; the statuses are explained below."),
 )  # fmt: skip
@@ -245,7 +245,7 @@ POSTERIORS = (
     Column("ess_tail", "median tail ESS", ",.0f", "The same for the tails."),
     Column("ess_per_second", "ESS/CPU s", ",.3g", "ESS ÷ processor seconds of sampling."),
     Column("ess_per_second_cold", "ESS/CPU s cold", ",.3g",
-           "ESS ÷ processor seconds of sampling and of a setup from nothing."),
+           "ESS ÷ processor seconds of sampling and of a cold setup."),
     Column("divergences", "divergences",
            meaning="Steps at which the sampler lost the energy that it should conserve. More than "
            "a few mean that it may have missed a part of the posterior."),

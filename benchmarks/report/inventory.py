@@ -129,8 +129,8 @@ def trial_columns() -> pd.DataFrame:
         "p": "Free parameters.",
         "target_seconds": "Seconds until each target of excess was first reached, (7,).",
         "target_passes": "The same in passes.",
-        "cold_setup_seconds": "Wall time of preparing the fitter from nothing: the longest in the "
-        "run of this fitter, family and K.",
+        "cold_setup_seconds": "Wall time of a cold preparation of the fitter: the longest in "
+        "the run of this fitter, family and K.",
         "cold_setup_cpu_seconds": "Processor time of the same.",
     }
     return _frame("column, meaning", meanings.items())

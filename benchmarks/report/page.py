@@ -14,7 +14,7 @@ from benchmarks.report.summary_text import verdict
 from benchmarks.report.tables import Column, Drawn, Table
 from benchmarks.runner.status import SCORED
 from benchmarks.scoring.scored_run import ScoredRun
-from benchmarks.scoring.summary import KEYS, summarise
+from benchmarks.scoring.summary import KEYS, in_order, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,23 +25,14 @@ def data_sets(summary: pd.DataFrame) -> int:
     return int(summary["data_sets"].max()) if len(summary) else 0
 
 
-def _in_order(trials: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:
-    """The trials by scenario, and on each in the order of the ranking over all scenarios."""
-    ranks = {(row.fitter, row.start): place for place, row in enumerate(overall.itertuples())}
-    scenarios = {name: place for place, name in enumerate(trials["scenario"].unique())}
-    places = [
-        (scenarios[row.scenario], ranks.get((row.fitter, row.start), len(ranks)))
-        for row in trials.itertuples()
-    ]
-    return trials.iloc[sorted(range(len(trials)), key=places.__getitem__)].reset_index(drop=True)
-
-
 class Page:
     """A scored run with its summaries; figures and tables are made when a format asks for them."""
 
     def __init__(self, scored: ScoredRun) -> None:
-        overall = summarise(scored.trials, KEYS[1:])
-        scored = replace(scored, trials=_in_order(scored.trials, overall))
+        method = list(KEYS[1:])
+        overall, names = summarise(scored.trials, KEYS[1:]), scored.trials["scenario"].unique()
+        ranking = overall[method].itertuples(index=False, name=None)
+        scored = replace(scored, trials=in_order(scored.trials, names, ranking, method))
         self.run, self.trials, self.notes = scored.run, scored.trials, scored.notes
         self.traced = {key[2] for key, points in scored.traces.items() if len(points) > 1}
         """The fitters that left traces."""

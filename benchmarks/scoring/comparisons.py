@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.runner.status import FOUND, SUCCESS
-from benchmarks.scoring.score import CONVERGED_EXCESS, ONE_OPTIMUM
+from benchmarks.runner.status import SUCCESS
+from benchmarks.scoring.score import ONE_OPTIMUM
 from benchmarks.scoring.statistics import holm, sign_test_p
-from benchmarks.scoring.summary import counted
+from benchmarks.scoring.summary import counted, fit_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,27 +58,14 @@ CLAIMS = ("yes", "no", "none")
 def claim_confusion(trials: pd.DataFrame) -> pd.DataFrame:
     """What fits claimed and what they are: counts by fitter and claim, of trials with a fit.
 
-    A claim of convergence is one of stationarity. Columns: ``at_optimum`` (the optimum was found,
-    and an excess of 0.01 at most is left to gain), ``elsewhere`` (stationary at another mixture),
-    ``moving`` (not stationary), ``unjudged`` (it can't be scored, as an invalid one), and
-    ``returned`` (all). Claimed and moving is a false claim, claimed and elsewhere a silent failure.
+    A claim of convergence is one of stationarity. Columns: those of ``fit_cases``, and ``returned``
+    (all). Claimed and moving is a false claim, claimed and elsewhere a silent failure.
     """
-    import pandas as pd
-
     returned = counted(trials)
     returned = returned[returned["weights"].notna()]
     claim = returned["claimed"].map({True: "yes", False: "no"}).fillna("none").rename("claim")
-    stationary = returned["gain_left"] <= CONVERGED_EXCESS
-    found = returned["status"].isin(FOUND)
-    cases = {
-        "at_optimum": stationary & found,
-        "elsewhere": stationary & ~found,
-        "moving": returned["gain_left"] > CONVERGED_EXCESS,
-        "unjudged": returned["gain_left"].isna(),
-        "returned": returned["weights"].notna(),
-    }
-    groups = pd.DataFrame(cases).groupby([returned["fitter"], claim], sort=False)
-    table = groups.sum().reset_index()
+    cases = fit_cases(returned).assign(returned=True)
+    table = cases.groupby([returned["fitter"], claim], sort=False).sum().reset_index()
     order = {name: place for place, name in enumerate(returned["fitter"].unique())}
     place = table["fitter"].map(order) * len(CLAIMS) + table["claim"].map(CLAIMS.index)
     return table.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)

@@ -13,7 +13,7 @@ from benchmarks.runner.plan import Record
 PASS_WEIGHTS = {"expectation": 1.0, "gradient": 1.0, "likelihood": 0.6, "density": 0.6}
 """The cost of a pass of each kernel, in E-steps; `speed.Costs` measures them."""
 DISTURBED = 0.95
-"""Processor seconds ÷ wall seconds of a fit below which its time is taken to be disturbed."""
+"""The smallest ratio of processor to wall seconds of a fit whose time is not disturbed."""
 
 
 def weighted(passes: Mapping[str, float], p: int) -> float:
@@ -45,7 +45,7 @@ class Facts:
     cpu_seconds: float = np.nan
     """Processor time of the same."""
     disturbed: bool = False
-    """Whether that is less than 95 % of the wall time: the processor did other work."""
+    """Whether that is less than 95 % of the wall time, as on a machine with other load."""
     setup_seconds: float = np.nan
     """Wall time of preparing the fitter, shared by all trials of a worker; imports are not in
     it."""

@@ -43,7 +43,7 @@ def posterior_summary(trials: pd.DataFrame) -> pd.DataFrame:
 
     Columns: the number of ``trials``, of those ``healthy`` and of those healthy and not found
     (``healthy_elsewhere``), the largest ``r_hat``, the median ``ess`` and ``ess_tail``, ESS per
-    processor second without and with a setup from nothing for each trial, the sum of
+    processor second without and with a cold setup for each trial, the sum of
     ``divergences``, the median ``predictive_kl`` beside the ``plug_in_kl`` of the references'
     maximum likelihood, and how many of ``values`` true values the 50 % and 90 % intervals covered
     (correlated within a data set).

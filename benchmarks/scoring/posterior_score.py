@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.reference.ascent import ascend_all
 from benchmarks.reference.scipy_mixture import ScipyMixture, log_densities, quadrature
 from benchmarks.scoring.data_set import DataSet
+from benchmarks.scoring.truth_errors import kl_divergence
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture, MixtureBatch
 
@@ -75,10 +76,7 @@ def predictive_kl(
     draws = np.array(posterior["kept"], dtype=np.float64)  # (draw, K, 1 + d)
     x, weight = quadrature(truth, fitted)
     log_predictive = _log_mean(log_densities(truth.family, draws[..., 0], draws[..., 1:], x))
-    log_truth = truth.log_density(x)
-    with np.errstate(invalid="ignore"):
-        terms = np.exp(log_truth) * (log_truth - log_predictive)
-    return float(weight @ np.where(np.isfinite(log_truth), terms, 0.0))
+    return kl_divergence(weight, truth.log_density(x), log_predictive)
 
 
 def _log_mean(values: Array) -> Array:

@@ -156,6 +156,11 @@ def _judged(score: Score, fitted: ScipyMixture, record: Record, data_set: DataSe
     )
 
 
+def is_one_optimum(nll: Any, reference_nll: Any, n: Any) -> Any:
+    """Whether NLLs, numbers or series, are those of one optimum of ``n`` observations."""
+    return n * abs(nll - reference_nll) <= ONE_OPTIMUM
+
+
 def trial_status(excess: float, score: Score, reference_nll: float, n: int) -> Status:
     """The status of an admissible fit of ``n`` observations, the same rule for every method.
 
@@ -163,7 +168,7 @@ def trial_status(excess: float, score: Score, reference_nll: float, n: int) -> S
     and converged if that is at most 0.01. Otherwise it is unmixed where the chains of its
     posterior lead to different optima, local where nothing is left to gain, or unfinished.
     """
-    if n * abs(score.optimum - reference_nll) <= ONE_OPTIMUM and excess <= FOUND_EXCESS:
+    if is_one_optimum(score.optimum, reference_nll, n) and excess <= FOUND_EXCESS:
         return Status.CONVERGED if excess <= CONVERGED_EXCESS else Status.FOUND
     ends = score.chain_optima
     if ends is not None and not n * np.ptp(ends) <= ONE_OPTIMUM:  # NaN is another

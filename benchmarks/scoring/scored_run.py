@@ -71,10 +71,7 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
     data_sets, traces = {}, {}
     table: list[dict[str, Any]] = []
     notes: list[str] = []
-    groups: dict[tuple[str, int], list[Record]] = {}  # of all fitters: they share a reference
-    for record in plan.ordered(records):
-        groups.setdefault(key_of(record)[:2], []).append(record)
-    for (name, replicate), group in groups.items():
+    for (name, replicate), group in by_data_set(plan.ordered(records)).items():
         progress(f"scoring {name}, data set {replicate}")
         data_set = DataSet.of(scenarios[name], replicate, plan.seed)
         data_sets[name, replicate] = data_set
@@ -107,11 +104,19 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
     return ScoredRun(run, data_sets, pd.DataFrame(table), traces, notes)
 
 
-def _add_cold_setups(table: list[dict[str, Any]], scenarios: dict[str, Scenario]) -> None:
-    """Add to each row what a preparation from nothing takes, in wall and processor seconds.
+def by_data_set(records: list[Record]) -> dict[tuple[str, int], list[Record]]:
+    """The records of each data set, those of all fitters together: they share a reference."""
+    groups: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        groups.setdefault(key_of(record)[:2], []).append(record)
+    return groups
 
-    It is the longest that the run has of the same fitter, family and K: most data sets were
-    prepared by a worker that could use an earlier preparation again.
+
+def _add_cold_setups(table: list[dict[str, Any]], scenarios: dict[str, Scenario]) -> None:
+    """Add to each row the wall and processor seconds of a cold preparation.
+
+    It is the longest in the run of the same fitter, family and K, since workers use an earlier
+    preparation again for most data sets.
     """
     longest: dict[tuple[Any, ...], float] = {}
     for clock in ("setup_seconds", "setup_cpu_seconds"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.runner.status import FOUND, SCORED, SUCCESS, Status
-from benchmarks.scoring.score import CONVERGED_EXCESS, ONE_OPTIMUM
+from benchmarks.scoring.score import CONVERGED_EXCESS, is_one_optimum
 from benchmarks.scoring.statistics import clustered_interval, ratio_of_means
 
 if TYPE_CHECKING:
@@ -48,11 +49,20 @@ def summarise(trials: pd.DataFrame, by: tuple[str, ...] = KEYS) -> pd.DataFrame:
     ranking = _ranking(table, method)
     if "scenario" not in by:
         return _over_scenarios(applied, table, ranking, method)
-    ranks = {key: place for place, key in enumerate(ranking.index)}
-    scenarios = {name: place for place, name in enumerate(trials["scenario"].unique())}
+    return in_order(table, trials["scenario"].unique(), ranking.index, method)
+
+
+def in_order(
+    table: pd.DataFrame, scenarios: Iterable[str], ranking: Iterable[tuple[str, ...]],
+    method: list[str],
+) -> pd.DataFrame:  # fmt: skip
+    """The rows by scenario, and on each by method; a method that is not in the ranking is last."""
+    ranks = {key: place for place, key in enumerate(ranking)}
+    first = {name: place for place, name in enumerate(scenarios)}
+    columns = [table[name] for name in method]
     places = [
-        (scenarios[row["scenario"]], ranks[tuple(row[name] for name in method)])
-        for row in table.to_dict("records")
+        (first[scenario], ranks.get(key, len(ranks)))
+        for scenario, key in zip(table["scenario"], zip(*columns, strict=True), strict=True)
     ]
     return table.iloc[sorted(range(len(places)), key=places.__getitem__)].reset_index(drop=True)
 
@@ -166,9 +176,9 @@ def _median(judged: pd.DataFrame, name: str) -> dict[str, Any]:
     values = judged[name] if name not in defined else judged.loc[defined[name], name]
     values = values.to_numpy(dtype=np.float64)
     finite = values[np.isfinite(values)]
-    median = float(np.median(np.where(np.isfinite(values), values, np.inf))) if values.size else 0.0
+    penalised = np.where(np.isfinite(values), values, np.inf)
     return {
-        name: median if values.size else np.nan,
+        name: float(np.median(penalised)) if values.size else np.nan,
         f"{name}_worst": float(finite.max()) if finite.size else np.nan,
         f"{name}_finite": f"{finite.size}/{values.size}",
     }
@@ -211,14 +221,31 @@ def _information(rated: pd.DataFrame) -> dict[str, float]:
 def _claims(rated: pd.DataFrame) -> dict[str, int]:
     """Claims of convergence: false ones are not stationary, silent failures stand elsewhere."""
     claimed = rated["claimed"].eq(True) & rated["weights"].notna()  # null is no claim
-    stationary = rated["gain_left"] <= CONVERGED_EXCESS
-    moving = rated["gain_left"] > CONVERGED_EXCESS
-    found = rated["status"].isin(FOUND)
+    cases = fit_cases(rated[claimed])
     return {
-        "claims": int(claimed.sum()),
-        "false_claims": int((claimed & moving).sum()),
-        "silent_failures": int((claimed & stationary & ~found).sum()),
+        "claims": len(cases),
+        "false_claims": int(cases["moving"].sum()),
+        "silent_failures": int(cases["elsewhere"].sum()),
     }
+
+
+def fit_cases(returned: pd.DataFrame) -> pd.DataFrame:
+    """What fits are, a column of booleans each, of which one is true for each fit.
+
+    ``at_optimum``: found, and an excess of 0.01 at most is left to gain. ``elsewhere``: stationary
+    at another mixture. ``moving``: not stationary. ``unjudged``: not scored, as an invalid one.
+    """
+    import pandas as pd
+
+    gain, found = returned["gain_left"], returned["status"].isin(FOUND)
+    stationary = gain <= CONVERGED_EXCESS
+    cases = {
+        "at_optimum": stationary & found,
+        "elsewhere": stationary & ~found,
+        "moving": gain > CONVERGED_EXCESS,
+        "unjudged": gain.isna(),
+    }
+    return pd.DataFrame(cases)
 
 
 def rate_interval(
@@ -244,9 +271,8 @@ def thresholds(trials: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for (fitter, start), group in counted(trials).groupby(["fitter", "start"], sort=False):
-        gap = group["n"] * (group["optimum"] - group["reference_nll"]).abs()
-        leads_there = group["status"].isin(SCORED) & (gap <= ONE_OPTIMUM)
-        excess = group["excess"].where(leads_there, np.inf)
+        there = is_one_optimum(group["optimum"], group["reference_nll"], group["n"])
+        excess = group["excess"].where(group["status"].isin(SCORED) & there, np.inf)
         row: dict[str, Any] = {"fitter": fitter, "start": start, "restarts": len(group)}
         for index, limit in enumerate(THRESHOLDS):
             row[f"within_{index}"] = int((excess <= limit).sum())

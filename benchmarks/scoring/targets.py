@@ -38,16 +38,13 @@ def target_costs(
     """
     limits = row["reference_nll"] + np.array(TARGETS) * row["p"] / (2.0 * row["n"])
     costs = np.full((len(TARGETS), 2), np.inf)
-
-    def reach(cost: tuple[float, float], nll: float) -> None:
-        costs[~np.isfinite(costs[:, 0]) & (nll <= limits)] = cost
-
-    for index, (seconds, passes, nll) in enumerate(points):
-        new = ~np.isfinite(costs[:, 0]) & (nll <= limits)
+    for index, (*cost, nll) in enumerate(points):
+        new = np.isinf(costs[:, 0]) & (nll <= limits)
         if new.any() and admissible(index):
-            reach((seconds, passes), nll)
+            costs[new] = cost
     if row["status"] in SCORED:
-        reach((row["seconds"], row["passes"]), row["nll"])
+        new = np.isinf(costs[:, 0]) & (row["nll"] <= limits)
+        costs[new] = row["seconds"], row["passes"]
     return {"target_seconds": costs[:, 0].tolist(), "target_passes": costs[:, 1].tolist()}
 
 

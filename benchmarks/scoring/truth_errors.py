@@ -76,10 +76,15 @@ def density_distances(truth: ScipyMixture, fitted: ScipyMixture) -> tuple[float,
     x, weight = quadrature(truth, fitted)
     log_truth, log_fitted = truth.log_density(x), fitted.log_density(x)
     differences = np.exp(0.5 * log_truth) - np.exp(0.5 * log_fitted)
-    with np.errstate(invalid="ignore"):
-        terms = np.exp(log_truth) * (log_truth - log_fitted)
-    kl = float(weight @ np.where(np.isfinite(log_truth), terms, 0.0))
+    kl = kl_divergence(weight, log_truth, log_fitted)
     return float(np.sqrt(0.5 * (weight @ differences**2))), kl
+
+
+def kl_divergence(weight: Array, log_truth: Array, log_other: Array) -> float:
+    """∫ f* log(f*/f) dx in nats, from log densities at the nodes of a quadrature, all (m,)."""
+    with np.errstate(invalid="ignore"):
+        terms = np.exp(log_truth) * (log_truth - log_other)
+    return float(weight @ np.where(np.isfinite(log_truth), terms, 0.0))
 
 
 def label_order(mixture: ScipyMixture, truth: ScipyMixture) -> tuple[int, ...]:

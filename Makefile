@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# A file for the verdict of `make check`, as Markdown; by default it is printed.
+# A file for the verdict of `make check`, as Markdown; by default it is printed. And its time.
 VERDICT ?=
+BUDGET ?= 10m
 
 # asv makes environments of its own: with the versions of constraints.txt, and from this Python.
 ASV = PIP_CONSTRAINT="$(abspath constraints.txt)" PATH="$(abspath $(BIN)):$$PATH" $(BIN)/asv
@@ -37,15 +38,14 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: $(STAMP)  ## run the profile check and compare it with results/baseline; fails unless it passes
+check: $(STAMP)  ## compare with the baseline and the last release, until decided; fails unless it passes
 	rm -rf results/check
-	$(BIN)/mixturebench run --profile check --out results/check
-	$(BIN)/mixturebench compare results/baseline results/check \
-		$(if $(VERDICT),--format markdown --out $(VERDICT))
+	$(BIN)/mixturebench run --profile check --out results/check --budget $(BUDGET) \
+		--against results/baseline --against results/release $(if $(VERDICT),--verdict $(VERDICT))
 
 baseline: $(STAMP)  ## renew results/baseline, to be committed with what made it change
 	rm -rf results/check
-	$(BIN)/mixturebench run --profile check --out results/check
+	$(BIN)/mixturebench run --profile check --no-report --out results/check
 	$(BIN)/mixturebench baseline results/check
 
 asv: $(STAMP)  ## measure this commit with asv: speed, memory and quality

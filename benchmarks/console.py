@@ -58,6 +58,7 @@ class Bar:
             self._rich.update(
                 self._rich.task_ids[0],
                 completed=progress.done,
+                total=progress.planned,
                 cells=f"{progress.cells_done}/{progress.cells}",
                 failures=f"({failures})" if failures else "",
             )

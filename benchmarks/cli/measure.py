@@ -12,6 +12,7 @@ from benchmarks.cli.options import (
     KINDS,
     SPEC_HELP,
     Against,
+    Budget,
     Column,
     Components,
     Dask,
@@ -30,6 +31,7 @@ from benchmarks.cli.options import (
     SetupTimeout,
     Starts,
     Timeout,
+    Verdict,
     Wide,
     Workers,
     WriteReport,
@@ -91,6 +93,8 @@ def run(
     workers: Workers = None,
     dask: Dask = None,
     against: Against = None,
+    budget: Budget = "10m",
+    verdict: Verdict = None,
     out: RunOut = None,
     report: WriteReport = True,
     wide: Wide = False,
@@ -108,7 +112,7 @@ def run(
     """
     import mixturebench as mb
     from benchmarks import console
-    from benchmarks.cli.results import compare
+    from benchmarks.runner.progress import seconds_of
 
     chosen: dict[str, Any] = {
         "profile": profile, "scenarios": scenario or (), "fitters": fitter or (),
@@ -119,15 +123,21 @@ def run(
     if dry_run:
         console.show_estimate(mb.estimate(workers=workers, **chosen))
         return
-    if against is not None:
-        if workers is not None or dask is not None:
-            raise UserError("--against runs one trial at a time: leave out --workers and --dask")
+    if against:
+        if dask is not None:
+            raise UserError("--against runs on this machine: leave out --dask")
         with console.Bar() as bar:
-            base, new = mb.run_against(against, progress=bar, **chosen)
-        print(f"Runs: {base} and {new}; their comparison: mixturebench compare {base} {new}")
-        if report:
-            compare(base, new, wide=wide)
-        return
+            settled = mb.run_against(
+                against, budget=seconds_of(budget), workers=workers, progress=bar, **chosen
+            )
+        if verdict is not None:
+            write_text(verdict, settled.text("markdown"), "--verdict")
+            print(f"{settled.sentence} All of it: {verdict}")
+        else:
+            print(settled.text(wide=wide) if report else settled.sentence)
+        for base in settled.comparisons:
+            print(f"Again: mixturebench compare {base} {settled.folder}")
+        raise SystemExit(settled.exit_code)
     with console.Bar() as bar:
         done = mb.run(workers=workers, dask=dask, progress=bar, **chosen)
     if not report:

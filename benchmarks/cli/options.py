@@ -95,11 +95,26 @@ Dask = Annotated[
     option("Run on the dask.distributed cluster at this address instead.", metavar="ADDRESS"),
 ]
 Against = Annotated[
-    str | None,
+    list[str] | None,
     option(
-        "Run everything twice, interleaved: with the fitters and scenarios of this git revision "
-        "(or of a folder that has both), and with today's; then compare.",
-        metavar="REF",
+        "Compare with the fitters and scenarios of this git revision, or of a folder that has "
+        "both: each cell runs with them and with today's, on fresh data. Or with a run's folder, "
+        "on its data; repeat for more. More data sets are run until the comparison is decided.",
+        metavar="REF|DIR",
+    ),
+]
+Budget = Annotated[
+    str,
+    option(
+        "Time for a comparison: 90s, 20m, 1h. When it ends undecided, the verdict is inconclusive.",
+        metavar="TIME",
+    ),
+]
+Verdict = Annotated[
+    Path | None,
+    option(
+        "With --against, a file for the comparison as Markdown, in place of the terminal.",
+        metavar="FILE",
     ),
 ]
 RunOut = Annotated[

@@ -1,160 +1,126 @@
-"""Run one plan with two versions of the fitters, interleaved on one machine."""
+"""Run a plan beside a base, another version of the fitters or recorded runs, until decided."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import subprocess
-import uuid
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fitters
-from benchmarks.files import locked
+from benchmarks.compare.looks import Looks, looks_of, plan_of
+from benchmarks.compare.settle import BUDGET, Settled, settle
+from benchmarks.compare.sides import Interleaved, Recorded
+from benchmarks.compare.trees import fresh_seed, roots_of
 from benchmarks.runner.choices import Choices
-from benchmarks.runner.execution import planned, stored_plan, terminable
+from benchmarks.runner.execution import available_cores, planned, stored_plan, terminable
 from benchmarks.runner.journal import RUN, read_run
 from benchmarks.runner.plan import Plan
-from benchmarks.runner.progress import Progress, Tally, show_line
-from benchmarks.runner.provenance import PACKAGES, ROOT, code_state, source_digest
-from benchmarks.runner.session import open_session
-from benchmarks.runner.supervisor import Supervisor
+from benchmarks.runner.progress import Progress, show_line
 from scenarios.errors import UserError
-
-TREES = Path("results") / "trees"
 
 
 def run_against(
-    ref: str,
+    bases: str | Path | Iterable[str | Path],
     *,
     out: str | Path | None = None,
+    budget: float = BUDGET,
+    workers: int | None = None,
     progress: Callable[[Progress], object] = show_line,
     **choices: Any,
-) -> tuple[Path, Path]:
-    """Run choices, as ``mixturebench.run`` takes them, with the fitters of ``ref`` and today's.
+) -> Settled:
+    """Run choices, as ``mixturebench.run`` takes them, and compare with ``bases`` until decided.
 
-    Returns the folders of the two runs; raises ``UserError`` as ``run_interleaved`` does.
+    A base is the folder of a run, such as a committed baseline. Or there is one base that is a
+    git revision, or a folder with ``fitters`` and ``scenarios``: then both sides run, interleaved,
+    on fresh data, whose seed is derived from both sides' code. Without ``data_sets`` the
+    comparison takes as many as it needs, or as ``budget`` seconds allow. The profile is ``check``
+    by default. Raises ``UserError`` as ``Choices.plan``, ``open_session`` and ``pair`` do.
     """
-    chosen = Choices.of(choices)
+    chosen, names = Choices.of(choices), _names(bases)
     if chosen.data is not None:
         raise UserError("--against runs scenarios: put --data into a scenario's file")
-    folder = None if out is None else Path(out)
-    stored = None if folder is None else stored_plan(folder / "new")
-    if folder is None or stored is None:
-        plan, folder = planned(chosen, folder)
-    else:
+    if not budget > 0.0:
+        raise UserError(f"--budget {budget:g}: it takes a time above 0")
+    recorded = [Path(name) for name in names if (Path(name) / RUN).is_file()]
+    if len(recorded) not in (0, len(names)) or (not recorded and len(names) > 1):
+        raise UserError(
+            f"--against {', '.join(names)}: name folders of runs, or one revision or tree alone"
+        )
+    if recorded:
+        return _against_runs(chosen, recorded, out, budget, workers, progress)
+    if workers is not None:
+        raise UserError("--against a revision runs one trial at a time: leave out --workers")
+    return interleave(chosen, names[0], roots_of(names[0]), out, budget, progress)
+
+
+def _against_runs(
+    chosen: Choices,
+    bases: list[Path],
+    out: str | Path | None,
+    budget: float,
+    workers: int | None,
+    progress: Callable[[Progress], object],
+) -> Settled:
+    """Compare with recorded runs, on their data."""
+    seed = Plan.of(read_run(bases[0])["plan"]).seed
+    plan, looks, folder = _planned(chosen, seed, None if out is None else Path(out), "")
+    sides = Recorded(folder, bases, looks, workers or available_cores(), plan.limits, progress)
+    with closing(sides), terminable():
+        return Settled(folder, settle(plan, looks, sides, budget))
+
+
+def interleave(
+    chosen: Choices,
+    ref: str,
+    roots: Mapping[str, Path],
+    out: str | Path | None,
+    budget: float,
+    progress: Callable[[Progress], object],
+) -> Settled:
+    """Compare two versions of the fitters and scenarios, ``base`` and ``new`` among the roots."""
+    seed = fresh_seed(roots)
+    plan, looks, folder = _planned(chosen, seed, None if out is None else Path(out), "new")
+    sides = Interleaved(folder, ref, roots, looks, plan.limits, progress)
+    with closing(sides), terminable():
+        return Settled(folder / "new", settle(plan, looks, sides, budget))
+
+
+def _names(bases: str | Path | Iterable[str | Path]) -> list[str]:
+    given = [bases] if isinstance(bases, str | Path) else list(bases)
+    if not given:
+        raise UserError("--against: name a run's folder, a revision or a tree")
+    return [str(base) for base in given]
+
+
+def _planned(chosen: Choices, seed: int, out: Path | None, side: str) -> tuple[Plan, Looks, Path]:
+    """The plan of some choices or of an earlier session, its looks, and the folder.
+
+    A new plan has ``seed`` unless one is chosen. The run is in the folder's ``side``. There are no
+    looks where the number of data sets is given.
+    """
+    stored = None if out is None else stored_plan(out / side)
+    if out is not None and stored is not None:
+        begun = {name: tuple(s) for name, s in read_run(out / side).get("looks", {}).items()}
         plan = chosen.plan(stored)
-    with terminable():
-        return run_interleaved(plan, folder, ref, progress)
-
-
-def run_interleaved(
-    plan: Plan, out: Path, ref: str, progress: Callable[[Progress], object]
-) -> tuple[Path, Path]:
-    """Run ``plan`` with the fitters and scenarios of ``ref``, and with the current ones.
-
-    Returns the folders ``out/base`` and ``out/new`` of the two runs. Both sides use the current
-    runner and run each cell in succession, one process at a time; which side is first alternates.
-    ``ref`` is a git revision, or a folder with ``fitters`` and ``scenarios``. Raises ``UserError``
-    if it is neither or has another contract, or as ``open_session`` does.
-    """
-    with locked(TREES / ".lock"):  # two runs may need the same tree
-        tree = Path(ref) if Path(ref).is_dir() else checkout(ref)
-        roots = {"base": import_root(tree), "new": ROOT}
-    pair_id = _pair_id(out)
-    with ExitStack() as stack:
-        runs, supervisors = {}, {}
-        for side, root in roots.items():
-            facts = {
-                "interleaved_with": pair_id,
-                "against": ref,
-                "packages": _package_digests(root),
-                "code": code_state(root),
-            }
-            runs[side] = stack.enter_context(open_session(plan, out / side, facts))
-            supervisors[side] = stack.enter_context(closing(Supervisor(plan.limits, 1, root)))
-        tally = Tally(plan, out, runs["new"].done)
-        progress(tally.add([]))
-        on_record = {
-            "base": lambda record: None,
-            "new": lambda record: progress(tally.add([record])),
-        }
-        order = ["base", "new"]
-        for cell in plan.cells():
-            for side in order:
-                runs[side].execute(supervisors[side], on_record[side], [cell])
-            order.reverse()
-    return out / "base", out / "new"
-
-
-def checkout(ref: str) -> Path:
-    """Check out a git revision below ``results/trees``; returns the folder."""
-    commit = _git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").stdout.strip()
-    if not commit:
+        if begun and set(plan.fitters) - set(begun):
+            raise UserError(
+                f"--out {out}: the comparison that is there began without some of these fitters: "
+                "name another folder"
+            )
+        return plan, begun, out
+    if chosen.profile is None:
+        chosen = replace(chosen, profile="check")
+    if chosen.seed is None:
+        chosen = replace(chosen, seed=seed)
+    plan, folder = planned(chosen, out)
+    if chosen.data_sets is not None:
+        return plan, {}, folder
+    real = [scenario.name for scenario in plan.scenarios if scenario.truth is None]
+    if real:
         raise UserError(
-            f"--against {ref!r} is no git revision here and no folder: name one, as HEAD~1 or main"
+            f"--against draws new data sets until it is decided, and {real[0]} is real data, of "
+            "which there is one: give --data-sets 1"
         )
-    tree = TREES / commit[:12]
-    if not tree.exists():
-        _git("worktree", "prune")
-        added = _git("worktree", "add", "--quiet", "--detach", str(tree), commit)
-        if added.returncode != 0:
-            raise UserError(f"--against {ref}: git can't check it out: {added.stderr.strip()}")
-    return tree
-
-
-def import_root(tree: Path) -> Path:
-    """Make a folder of links to the tree's fitters and scenarios and the current ``benchmarks``.
-
-    Raises ``UserError`` if the tree lacks a package or has another contract.
-    """
-    for package in ("fitters", "scenarios"):
-        if not (tree / package / "__init__.py").is_file():
-            raise UserError(f"--against: {tree} has no {package}/: name a tree of this project")
-    contract = _contract(tree)
-    if contract != fitters.CONTRACT:
-        raise UserError(
-            f"--against: {tree} has fitters.CONTRACT {contract}, and this version runs "
-            f"{fitters.CONTRACT}: name a later revision"
-        )
-    root = TREES / f"{hashlib.sha256(str(tree.resolve()).encode()).hexdigest()[:12]}.root"
-    root.mkdir(parents=True, exist_ok=True)
-    for package in PACKAGES:
-        target = (ROOT if package == "benchmarks" else tree) / package
-        link = root / package
-        if not link.is_symlink() or link.resolve() != target.resolve():
-            link.unlink(missing_ok=True)
-            link.symlink_to(target.resolve(), target_is_directory=True)
-    return root.resolve()
-
-
-def _package_digests(root: Path) -> dict[str, dict[str, str]]:
-    """Return the file of each package below ``root``, and the SHA-256 of its code."""
-    folders = {package: (root / package).resolve() for package in PACKAGES}
-    return {
-        package: {"file": str(folder / "__init__.py"), "digest": source_digest(folder)}
-        for package, folder in folders.items()
-    }
-
-
-def _contract(tree: Path) -> int | None:
-    """Read the ``CONTRACT`` of a tree's fitters from the source, without running it."""
-    source = (tree / "fitters" / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r"^CONTRACT = (\d+)$", source, re.MULTILINE)
-    return int(found[1]) if found else None
-
-
-def _pair_id(out: Path) -> str:
-    """Return the identifier that both runs record: an earlier session's, or a new one."""
-    base = out / "base"
-    recorded = read_run(base).get("interleaved_with") if (base / RUN).is_file() else None
-    return str(recorded or uuid.uuid4().hex)
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise UserError(f"--against needs git: {error}") from error
+    looks = looks_of(plan.fitters, len(plan.scenarios))
+    return plan_of(plan, {name: sizes[0] for name, sizes in looks.items()}), looks, folder

@@ -1,25 +1,37 @@
-"""Write a baseline: a run without the fields that no comparison reads, to be committed."""
+"""Write a baseline: the facts of a run that comparisons read, small enough to be committed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+from benchmarks.compare.repeats import measure_repeats
 from benchmarks.files import replace_file
+from benchmarks.runner.execution import available_cores
 from benchmarks.runner.journal import RUN, TRIALS, read, to_line, write_run
-from benchmarks.runner.plan import Plan, Record
+from benchmarks.runner.plan import TRIAL, Plan, Record
+from benchmarks.runner.progress import say
+from benchmarks.runner.provenance import code_state, code_text
+from benchmarks.runner.supervisor import Supervisor
 from scenarios.errors import UserError
 
-OMITTED_FIELDS = ("trace", "host")
-"""Fields of a record that no comparison reads; nor does one read a posterior's ``DRAWS``."""
-DRAWS = "kept"
+FIELDS = (
+    "schema", *TRIAL, "outcome", "claimed", "iterations", "passes", "start_passes", "weights",
+    "parameters",
+)  # fmt: skip
+"""Fields of a record that are kept: what a fitter did and returned. Clocks are not."""
+STARTS = ("start_weights", "start_parameters")
+"""Kept of the first fitter alone, since all fitters have the same."""
+POSTERIOR = ("r_hat", "ess", "ess_tail", "chain_means")
 
 
 def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
     """Copy the facts of the run in ``folder`` to ``out``; returns (trials, bytes).
 
-    Raises ``UserError`` unless the run is complete and its data are drawn, or if ``out`` holds
-    anything but a run or can't be written.
+    Its fitters are run again on the first data sets, to record which repeat exactly. Raises
+    ``UserError`` unless the run is complete, of today's code and of drawn data, or if ``out``
+    holds anything but a run or can't be written.
     """
     run, records = read(folder)
     plan = Plan.of(run["plan"])
@@ -36,9 +48,21 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
         )
     if out.exists() and any(path.name not in (RUN, TRIALS) for path in out.iterdir()):
         raise UserError(f"--out {out} holds something else than a baseline: name another folder")
+    state = code_state()
+    if run.get("code", state)["digest"] != state["digest"]:
+        raise UserError(
+            f"the run in {folder} is of {code_text(run['code'])}, and today's is "
+            f"{code_text(state)}: whether a fitter repeats can't be measured; run it again"
+        )
+    say("running each fitter again: which repeat exactly?")
+    with closing(Supervisor(plan.limits, available_cores())) as supervisor:
+        run["repeats"] = measure_repeats(plan, records, supervisor)
+    say("")
     for scenario in run["plan"]["scenarios"]:
         scenario["folder"] = "."  # drawn data need no path of this machine
     lines = [to_line(record) for record in _reduced(plan.ordered(records))]
+    for name in ("against", "looks"):
+        run.pop(name, None)
     try:
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / TRIALS, b"".join(lines))
@@ -49,13 +73,17 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
 
 
 def _reduced(records: list[Record]) -> Iterator[Record]:
-    """Yield records without omitted fields and draws; only the first of a cell keeps ``data``."""
-    summarised = set()
+    """Yield records with the fields to keep; each data set and each start is described once."""
+    described = set()
     for record in records:
-        cell = (record["scenario"], record["replicate"], record["fitter"])
-        omitted = (*OMITTED_FIELDS, "data") if cell in summarised else OMITTED_FIELDS
-        summarised.add(cell)
-        kept = {name: value for name, value in record.items() if name not in omitted}
-        if kept.get("posterior"):
-            kept["posterior"] = {k: v for k, v in kept["posterior"].items() if k != DRAWS}
+        kept = {name: record[name] for name in FIELDS if name in record}
+        data_set = (record["scenario"], record["replicate"])
+        start = (*data_set, record["start"], record["restart"])
+        for key, names in ((data_set, ("data",)), (start, STARTS)):
+            if key not in described and all(name in record for name in names):
+                kept |= {name: record[name] for name in names}
+                described.add(key)
+        if record.get("posterior"):
+            posterior = record["posterior"]
+            kept["posterior"] = {name: posterior[name] for name in POSTERIOR if name in posterior}
         yield kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.compare import ALPHA
+from benchmarks.compare.accepted import accepted_trials
 from benchmarks.compare.pairs import pair, pair_fitters
 from benchmarks.compare.verdict import Comparison, compare
 from benchmarks.runner.progress import say
@@ -25,12 +26,12 @@ def compare_folders(
 def compare_runs(base: Path, new: Path, alpha: float | None = None) -> Comparison:
     """Compare two runs trial by trial; ``alpha`` is the probability of a false alarm.
 
-    Raises ``UserError`` for an ``alpha`` out of range, and as ``pair`` does.
+    Raises ``UserError`` for an ``alpha`` out of range, and as ``pair`` and ``accepted_trials`` do.
     """
     level = _checked(alpha)
     pairs = pair(base, new, say)
     say("")
-    return compare(pairs, level)
+    return compare(pairs, level, accepted_trials(pairs.seed))
 
 
 def compare_fitters(

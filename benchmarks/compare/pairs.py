@@ -3,66 +3,102 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.compare.looks import Looks
 from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.provenance import code_text
 from benchmarks.runner.status import Status
 from benchmarks.scoring.data_set import DataSet
-from benchmarks.scoring.scored_run import by_data_set, check_drawn, score_data_set
+from benchmarks.scoring.facts import Facts
+from benchmarks.scoring.scored_run import (
+    by_data_set,
+    check_drawn,
+    score_data_set,
+    score_without_search,
+)
 from scenarios.data_summary import same_data
 from scenarios.errors import UserError
 from scenarios.registry import choose
+from scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = (
-    "status", "excess", "information_error", "hellinger", "passes", "seconds", "outside_rates",
-)  # fmt: skip
+SCORES = ("status", "excess", "information_error", "hellinger", "outside_rates")
+FIGURES = (*SCORES, "cost", "seconds", "cpu_share")
+"""The figures of a side: scores, and what each trial cost with its start. ``cost`` is in passes;
+``cpu_share`` is processor ÷ wall seconds. Missing where a trial has none."""
+RESULT = ("outcome", "claimed", "iterations")
+"""Fields of identical records that are equal; the mixture and the passes are so to rounding."""
+Scored = dict[tuple[str, int, int], tuple[list[dict[str, Any]], list[str]]]
+"""Scored rows and notes by scenario, replicate and number of records."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The trials that two runs share, a row each, with ``base_`` and ``new_`` figures."""
+    """The trials that two runs share, a row each, with ``base_`` and ``new_`` figures.
+
+    ``identical`` says whether the fitter did and returned the same on both sides. Data sets with
+    nothing else are not scored: they have no status.
+    """
 
     table: pd.DataFrame
-    unpaired: dict[str, tuple[int, int]]
+    unpaired: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """The number of trials in the base run only and in the new run only, by fitter."""
-    interleaved: bool
+    interleaved: bool = False
     """Whether the two runs were interleaved on one machine, so that times can be compared."""
-    notes: list[str]
+    repeats: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a fitter of the base, run again with other seeds, gives identical records."""
+    looks: Looks = field(default_factory=dict)
+    """Data sets of every scenario at each look, by fitter, of a comparison that settles itself."""
+    complete: Mapping[str, int] = field(default_factory=dict)
+    """Data sets of every scenario that are complete on both sides, by fitter."""
+    seed: int = 0
+    """The random seed of data sets and starts."""
+    notes: list[str] = field(default_factory=list)
 
 
-def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: None) -> Pairs:
-    """Score the trials that two runs share, with one reference for each data set.
+def pair(
+    base: Path,
+    new: Path,
+    progress: Callable[[str], None] = lambda text: None,
+    scored: Scored | None = None,
+) -> Pairs:
+    """Pair the trials that two runs share, and score them by the same optimum on each data set.
 
-    Raises ``UserError`` if contract, seed, scenarios, data or starts of the runs differ, or if
-    one of the runs is of more than one code.
+    ``scored`` has the rows of earlier calls, for a run that grows. Raises ``UserError`` if
+    contract, seed, scenarios, data or starts of the runs differ, or if one of the runs is of more
+    than one code.
     """
     runs, records = zip(*(read(folder) for folder in (base, new)), strict=True)
     plans = [Plan.of(run["plan"]) for run in runs]
     _check_plans(base, new, list(runs), plans)
     sides = [{key_of(record): record for record in side} for side in records]
     shared = [key for key in sides[0] if key in sides[1]]
+    described = [_with_inputs(side) for side in records]
     for key in shared:
-        _check_inputs(key, sides[0][key], sides[1][key])
+        _check_inputs(key, described[0][key], described[1][key])
     scenarios = {scenario.name: scenario for scenario in plans[0].scenarios}
     codes = [_code_of(folder, run) for folder, run in zip((base, new), runs, strict=True)]
-    base_rows, new_rows, notes = [], [], [f"base: {codes[0]}; new: {codes[1]}"]
-    for name, replicate in dict.fromkeys((key[0], key[1]) for key in shared):
-        progress(f"scoring {name}, data set {replicate}")
-        keys = [key for key in shared if key[:2] == (name, replicate)]
-        data_set = DataSet.of(scenarios[name], replicate, plans[0].seed)
-        check_drawn(data_set, [sides[0][key] for key in keys])
-        both = [side[key] for side in sides for key in keys]
-        rows, messages = score_data_set(both, data_set)
+    notes = [f"base: {codes[0]}; new: {codes[1]}"]
+    scored = {} if scored is None else scored
+    base_rows: list[dict[str, Any]] = []
+    new_rows: list[dict[str, Any]] = []
+    for (name, replicate), group in by_data_set([sides[0][key] for key in shared]).items():
+        keys = [key_of(record) for record in group]
+        if (name, replicate, len(keys)) not in scored:
+            progress(f"scoring {name}, data set {replicate}")
+            both = [(sides[0][key], sides[1][key]) for key in keys]
+            found = scored_pairs(both, scenarios[name], replicate, plans[0].seed)
+            scored[name, replicate, len(keys)] = found
+        rows, messages = scored[name, replicate, len(keys)]
         base_rows += rows[: len(keys)]
         new_rows += rows[len(keys) :]
         notes += messages
@@ -70,7 +106,11 @@ def pair(base: Path, new: Path, progress: Callable[[str], None] = lambda text: N
     unpaired = {fitter: (only[0][fitter], only[1][fitter]) for fitter in {**only[0], **only[1]}}
     pair_ids = [run.get("interleaved_with") for run in runs]
     interleaved = pair_ids[0] is not None and pair_ids[0] == pair_ids[1]
-    return Pairs(rated(paired_table(base_rows, new_rows)), unpaired, interleaved, notes)
+    looks = {fitter: tuple(sizes) for fitter, sizes in runs[1].get("looks", {}).items()}
+    repeats = runs[0].get("repeats", {})
+    table = rated(paired_table(base_rows, new_rows))
+    complete = {fitter: _complete(plans[1], fitter, set(shared)) for fitter in plans[1].fitters}
+    return Pairs(table, unpaired, interleaved, repeats, looks, complete, plans[0].seed, notes)
 
 
 def pair_fitters(
@@ -97,12 +137,14 @@ def pair_fitters(
         check_drawn(data_set, group)
         rows, messages = score_data_set(group, data_set)
         notes += messages
-        for row in rows:
+        for record, row in zip(group, rows, strict=True):
             if row["status"] != Status.UNSUPPORTED:
-                sides[row["fitter"]].append({**row, "fitter": label})
+                figures = _figures(record, row["p"])
+                scored = {**row, **figures, "fitter": label, "identical": False}
+                sides[row["fitter"]].append(scored)
     table = paired_table(sides[first], sides[second])
     only = (len(sides[first]) - len(table), len(sides[second]) - len(table))
-    return Pairs(rated(table), {label: only} if any(only) else {}, False, notes)
+    return Pairs(rated(table), {label: only} if any(only) else {}, notes=notes)
 
 
 def rated(table: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +164,79 @@ def paired_table(base: list[dict[str, Any]], new: list[dict[str, Any]]) -> pd.Da
         )
         for side, rows in (("base", base), ("new", new))
     ]
+    identical = pd.DataFrame(base, columns=[*TRIAL, "identical"]).astype({"identical": bool})
+    sides[0]["identical"] = identical["identical"]
     return sides[0].merge(sides[1], on=list(TRIAL), validate="one_to_one")
+
+
+def are_identical(one: Record, two: Record) -> bool:
+    """Whether a fitter did and returned the same in two trials, to nine digits."""
+    if any(one.get(name) != two.get(name) for name in RESULT):
+        return False
+    passes = [record.get("passes", {}) for record in (one, two)]
+    if passes[0].keys() != passes[1].keys():
+        return False
+    numbers = [
+        [record.get("weights", []), record.get("parameters", []), list(kernels.values())]
+        for record, kernels in zip((one, two), passes, strict=True)
+    ]
+    return all(_close(*values) for values in zip(*numbers, strict=True))
+
+
+def _close(one: list[Any], two: list[Any]) -> bool:
+    """Whether two arrays have the same shape and the same numbers, to rounding."""
+    a, b = (np.array(values, dtype=float) for values in (one, two))
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=0.0, equal_nan=True)
+
+
+def _complete(plan: Plan, fitter: str, shared: set[Key]) -> int:
+    """How many data sets of every scenario have all the trials of a fitter."""
+    missing = [
+        cell.replicate
+        for cell in plan.cells()
+        if cell.fitter == fitter and not shared.issuperset(cell.trial_keys())
+    ]
+    return min(missing, default=plan.replicates(fitter))
+
+
+def scored_pairs(
+    both: list[tuple[Record, Record]], scenario: Scenario, replicate: int, seed: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of the base's trials on one data set, then those of the new run's, and notes."""
+    identical = [are_identical(*each) for each in both]
+    base, new = ([each[side] for each in both] for side in (0, 1))
+    changed = [i for i, same in enumerate(identical) if not same]
+    scores: list[dict[str, Any]] = [{} for _ in (*base, *new)]
+    notes: list[str] = []
+    if changed:
+        data_set = DataSet.of(scenario, replicate, seed)
+        check_drawn(data_set, base)
+        rows, notes = score_without_search(base + [new[i] for i in changed], data_set)
+        # Identical trials have one score.
+        place = {i: len(base) + j for j, i in enumerate(changed)}
+        scores = [*rows[: len(base)], *(rows[place.get(i, i)] for i in range(len(new)))]
+    p, unscored = scenario.model.dimension, {"outside_rates": ""}
+    return [
+        {
+            **unscored,
+            **{name: score[name] for name in SCORES if name in score},
+            **{name: record[name] for name in TRIAL},
+            **_figures(record, p),
+            "identical": same,
+        }
+        for record, score, same in zip(base + new, scores, identical * 2, strict=True)
+    ], notes
+
+
+def _figures(record: Record, p: int) -> dict[str, float]:
+    """What a trial cost, with its start: passes, wall seconds, and its share of a processor."""
+    facts = Facts.of(record, p)
+    starts = [np.nan_to_num(value) for value in (facts.start_passes, facts.start_seconds)]
+    return {
+        "cost": facts.passes + starts[0],
+        "seconds": facts.seconds + starts[1],
+        "cpu_share": facts.cpu_seconds / facts.seconds if facts.seconds else np.nan,
+    }
 
 
 def _code_of(folder: Path, run: dict[str, Any]) -> str:
@@ -154,6 +268,25 @@ def _check_plans(base: Path, new: Path, runs: list[dict[str, Any]], plans: list[
             raise UserError(
                 f"scenario {name!r} is not the same in {base} and {new}: run one of them again"
             )
+
+
+def _with_inputs(records: list[Record]) -> dict[Key, Record]:
+    """The records by key; one that lacks its data or its start has another fitter's.
+
+    A baseline describes each data set and each start once.
+    """
+    inputs: dict[tuple[Any, ...], Record] = {}
+    names = ("data", "start_weights", "start_parameters")
+    for record in records:
+        for place in (key_of(record)[:2], (*key_of(record)[:2], *key_of(record)[3:])):
+            known = {name: record[name] for name in names if name in record}
+            inputs[place] = known | inputs.get(place, {})
+    found = {}
+    for record in records:
+        key = key_of(record)
+        data = {k: v for k, v in inputs[key[:2]].items() if k == "data"}
+        found[key] = data | inputs[(*key[:2], *key[3:])] | record
+    return found
 
 
 def _check_inputs(key: Key, base: Record, new: Record) -> None:

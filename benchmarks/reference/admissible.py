@@ -177,16 +177,20 @@ def merging_loss(sample: Sample, ascent: Ascent) -> float:
 
     It is zero on the ridge of two identical components, whatever their weights; infinite for K = 1.
     """
-    mixture, family = ascent.mixture.within(sample.family), sample.family
+    merged = with_pairs_merged(ascent.mixture.within(sample.family))
+    losses = [ascent.log_likelihood - sample.log_likelihood(mixture) for mixture in merged]
+    return min(losses, default=np.inf)
+
+
+def with_pairs_merged(mixture: Mixture) -> list[Mixture]:
+    """The mixture with each pair of components in turn replaced by the mean of coordinates."""
+    family = mixture.family
     weights, free = mixture.weights, family.free(mixture.parameters)
-    losses = [np.inf]
+    merged = []
     for k, m in combinations(range(mixture.components), 2):
         total = weights[k] + weights[m]
         mean = (weights[k] * free[k] + weights[m] * free[m]) / total
-        merged = Mixture(
-            family,
-            np.append(np.delete(weights, [k, m]), total),
-            family.usual(np.vstack([np.delete(free, [k, m], axis=0), mean])),
-        )
-        losses.append(ascent.log_likelihood - sample.log_likelihood(merged))
-    return min(losses)
+        rest = np.append(np.delete(weights, [k, m]), total)
+        rows = family.usual(np.vstack([np.delete(free, [k, m], axis=0), mean]))
+        merged.append(Mixture(family, rest, rows))
+    return merged

@@ -25,6 +25,7 @@ class CellProgress:
         self._losses = cell.losses
         self._batch = 1
         self.setting_up = True
+        self.setup_seconds = 0.0
 
     @property
     def complete(self) -> bool:
@@ -39,7 +40,7 @@ class CellProgress:
         try:
             message = json.loads(line)
             if self.setting_up:
-                self._batch = int(message["batch"])
+                self._batch, self.setup_seconds = int(message["batch"]), float(message["prepared"])
                 self.setting_up = False
                 return None
             record: Record = message["record"]

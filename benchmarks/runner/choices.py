@@ -123,6 +123,11 @@ class Choices:
             self.seed or 0,
             limits,
             {spec: own for spec, own in named.items() if own is not None},
+            {
+                spec: base.fewer_data_sets[_name(spec)]
+                for spec in named
+                if _name(spec) in base.fewer_data_sets
+            },
         )
 
     def save_data(self, folder: Path) -> None:

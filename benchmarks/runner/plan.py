@@ -65,6 +65,8 @@ class Cell:
     """How many trials in a row, just before these, lost their worker."""
     unbatched: bool = False
     """Whether to run its trials one by one, because a batch of them was lost."""
+    again: bool = False
+    """Whether to fit with other seeds for the method's own randomness: does it draw?"""
     own: OwnFitter | None = None
     """The fitter itself, where no package provides it."""
 
@@ -126,20 +128,26 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     own_fitters: Mapping[str, OwnFitter] = field(default_factory=dict)
     """The fitters that no package provides, by their names in ``fitters``."""
+    fewer_data_sets: Mapping[str, int] = field(default_factory=dict)
+    """Data sets by fitter, where it has fewer than ``data_sets``."""
+
+    def replicates(self, fitter: str) -> int:
+        """Return how many data sets of every scenario a fitter has."""
+        return min(self.data_sets, self.fewer_data_sets.get(fitter, self.data_sets))
 
     def cells(self) -> Iterator[Cell]:
         """Yield the cells, those of one fitter in a row."""
         for fitter in self.fitters:
             trials = tuple((s, r) for s in self.starts for r in range(self.restarts[fitter]))
             for scenario in self.scenarios:
-                for replicate in range(self.data_sets):
+                for replicate in range(self.replicates(fitter)):
                     own = self.own_fitters.get(fitter)
                     yield Cell(scenario, replicate, fitter, self.seed, trials, own=own)
 
     def size(self) -> int:
         """Return the number of trials."""
-        each = len(self.scenarios) * self.data_sets * len(self.starts)
-        return each * sum(self.restarts[fitter] for fitter in self.fitters)
+        each = len(self.scenarios) * len(self.starts)
+        return each * sum(self.replicates(name) * self.restarts[name] for name in self.fitters)
 
     def ordered(self, records: Iterable[Record]) -> list[Record]:
         """Sort records into the plan's order; workers end them in any order."""
@@ -159,6 +167,7 @@ class Plan:
             "limits": asdict(self.limits),
             "scenarios": [_scenario_content(scenario) for scenario in self.scenarios],
             "own_fitters": {name: asdict(own) for name, own in self.own_fitters.items()},
+            "fewer_data_sets": dict(self.fewer_data_sets),
         }
 
     @classmethod
@@ -177,6 +186,7 @@ class Plan:
                 own_fitters={
                     name: OwnFitter(**own) for name, own in content.get("own_fitters", {}).items()
                 },
+                fewer_data_sets=content.get("fewer_data_sets", {}),
             )
         except KeyError as error:
             raise UserError(f"the plan of the run lacks {error}: run it again") from error

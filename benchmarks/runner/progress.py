@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.runner.plan import Key, Plan, Record, key_of
 from benchmarks.runner.status import RETURNED
+from scenarios.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ def duration(seconds: float) -> str:
     if seconds < 1.0:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def seconds_of(text: str) -> float:
+    """A time such as 90s, 20m or 1h in seconds; ``UserError`` for anything else."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    try:
+        return float(text[:-1]) * units[text[-1:]]
+    except (KeyError, ValueError):
+        raise UserError(f"--budget {text}: it takes a time such as 90s, 20m or 1h") from None
 
 
 def say(message: str) -> None:

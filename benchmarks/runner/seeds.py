@@ -7,7 +7,7 @@ from typing import Literal
 
 
 def derive(
-    purpose: Literal["data", "start", "fit"],
+    purpose: Literal["data", "start", "fit", "fit again"],
     seed: int,
     scenario_digest: str,
     replicate: int,

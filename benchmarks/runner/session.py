@@ -137,10 +137,12 @@ def open_session(
 
 def resume_command(folder: Path) -> str:
     """Return the command that resumes a run: with --against for a side of an interleaved one."""
-    against = read_run(folder).get("against") if (folder / RUN).is_file() else None
-    if against is not None:
+    run = read_run(folder) if (folder / RUN).is_file() else {}
+    against = run.get("against", [])
+    if "interleaved_with" in run:
         return f"mixturebench run --against {against} --out {folder.parent}"
-    return f"mixturebench run --out {folder}"
+    options = "".join(f"--against {base} " for base in against)
+    return f"mixturebench run {options}--out {folder}"
 
 
 def note_session(folder: Path, began: float, workers: int, trials: int) -> None:
@@ -218,8 +220,10 @@ def plan_differences(stored: dict[str, Any], requested: dict[str, Any]) -> list[
     lists = {"scenarios": [list(names) for names in scenarios]}
     lists |= {name: [stored[name], requested[name]] for name in ("fitters", "starts")}
     check(stored["seed"] == requested["seed"], "seed", stored["seed"], requested["seed"])
-    old, new = stored["data_sets"], requested["data_sets"]
-    check(old <= new, "data_sets", old, new)
+    for name in stored["fitters"]:
+        old, new = (min(p["data_sets"], p["fewer_data_sets"].get(name, p["data_sets"]))
+                    for p in (stored, requested))  # fmt: skip
+        check(old <= new, f"data_sets {name}", old, new)
     for name, (old, new) in lists.items():
         check(set(old) <= set(new), name, ", ".join(old), ", ".join(new))
     for key, old, new in counts("restarts"):

@@ -32,13 +32,16 @@ class LocalBackend:
 
 
 class Supervisor:
-    """Runs cells in at most ``workers`` processes, which stay prepared until ``close``.
+    """Runs cells in at most ``workers`` processes at once, which stay prepared until ``close``.
 
-    The processes import the packages in ``root``, by default those of this process.
+    The processes import the packages in ``root``, by default those of this process. So many as
+    are ``spare`` stay prepared beside those that work, for cells of other shapes to come.
     """
 
-    def __init__(self, limits: Limits, workers: int, root: Path | None = None) -> None:
-        self.limits, self.workers, self.root = limits, workers, root
+    def __init__(
+        self, limits: Limits, workers: int, root: Path | None = None, spare: int = 0
+    ) -> None:
+        self.limits, self.workers, self.root, self.spare = limits, workers, root, spare
         self._processes: list[WorkerProcess] = []
 
     @property
@@ -81,17 +84,28 @@ class Supervisor:
         The shape with the fewest workers comes first, so that long cells begin early.
         """
         for worker in tuple(self._processes):
-            if worker.idle:
-                if worker.running and worker.shape in queues:
-                    worker.assign(_next_cell(queues, worker.shape))
-                elif queues or not worker.running:
-                    self._discard(worker)
-        while queues and len(self._processes) < self.workers:
+            if worker.idle and not worker.running:
+                self._discard(worker)
+            elif worker.idle and worker.shape in queues and self._working < self.workers:
+                worker.assign(_next_cell(queues, worker.shape))
+        while queues and self._working < self.workers:
             counts = Counter(worker.shape for worker in self._processes)
             shape = min(queues, key=lambda shape: counts[shape])
+            self._make_room()
             worker = WorkerProcess(shape, self.limits, self.root)
             self._processes.append(worker)
             worker.assign(_next_cell(queues, shape))
+
+    @property
+    def _working(self) -> int:
+        return sum(not worker.idle for worker in self._processes)
+
+    def _make_room(self) -> None:
+        """Discard idle workers, those that are prepared fastest first, for one more."""
+        idle = sorted((w for w in self._processes if w.idle), key=lambda w: w.setup_seconds)
+        excess = len(self._processes) + 1 - self.workers - self.spare
+        for worker in idle[: max(excess, 0)]:
+            self._discard(worker)
 
     def _discard(self, worker: WorkerProcess) -> None:
         worker.kill()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -111,7 +111,8 @@ class CellRunner:
         begun = [self._begin(*trial) for trial in trials]
         ready = [(record, start) for record, start in begun if start is not None]
         if ready:
-            seeds = [derive("fit", *self._seed_of(record["restart"])) for record, _ in ready]
+            purpose: Literal["fit", "fit again"] = "fit again" if self.cell.again else "fit"
+            seeds = [derive(purpose, *self._seed_of(record["restart"])) for record, _ in ready]
             outcomes = self.fits([start for _, start in ready], seeds)
             for (record, _), outcome in zip(ready, outcomes, strict=True):
                 record.update(outcome, peak_mb=_peak_mb())

@@ -42,6 +42,8 @@ class WorkerProcess:
 
     def __init__(self, shape: Shape, limits: Limits, root: Path | None = None) -> None:
         self.shape, self.limits = shape, limits
+        self.setup_seconds = 0.0
+        """The longest preparation so far."""
         self._progress: CellProgress | None = None
         self._last_message = time.monotonic()
         self._outgoing = self._incoming = self._errors = b""
@@ -142,6 +144,7 @@ class WorkerProcess:
                 self._garbled = True
                 break
             self._last_message = time.monotonic()
+            self.setup_seconds = max(self.setup_seconds, self._progress.setup_seconds)
             if record is not None:
                 records.append(record)
         return records

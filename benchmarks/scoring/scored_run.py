@@ -19,7 +19,12 @@ from benchmarks.runner.journal import read
 from benchmarks.runner.plan import TRIAL, Key, Plan, Record, key_of
 from benchmarks.runner.session import resume_command
 from benchmarks.runner.status import RETURNED, Status
-from benchmarks.scoring.challengers import Challenged, challenge, is_above
+from benchmarks.scoring.challengers import (
+    Challenged,
+    best_without_search,
+    challenge,
+    is_above,
+)
 from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.facts import DISTURBED, Facts
 from benchmarks.scoring.score import (
@@ -168,7 +173,7 @@ def score_data_set(
         rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
         return rows, [f"{data_set.name} has no reference, so that no fit is judged: {error}"]
     challenged = challenge(trials, data_set, reference)
-    best, notes = _BestKnown.of(challenged, data_set, reference), []
+    best, notes = _BestKnown.of(challenged, data_set), []
     if best.fewer_components:
         notes.append(
             f"{data_set.scenario.name}: no admissible optimum with {reference.components} "
@@ -184,6 +189,24 @@ def score_data_set(
             f"component less has an excess of {best.excess_of_fewer:.2g}"
         )
     return rows, notes + challenged.notes
+
+
+def score_without_search(
+    records: list[Record], data_set: DataSet
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The same by the best optimum above the fits and the truth, in place of a reference.
+
+    Data without a truth have a reference all the same.
+    """
+    if data_set.truth is None:
+        return score_data_set(records, data_set)
+    trials = [(record, score_trial(record, data_set)) for record in records]
+    try:
+        best = _BestKnown.of(best_without_search(trials, data_set), data_set)
+    except NoReferenceError as error:
+        rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
+        return rows, [f"{data_set.name} is in no rate: {error}"]
+    return [_row(*trial, data_set, best) for trial in trials], []
 
 
 @dataclass(frozen=True)
@@ -204,11 +227,11 @@ class _BestKnown:
     """Why the data set is in no rate; empty where it is."""
 
     @classmethod
-    def of(cls, best: Challenged, data_set: DataSet, reference: Reference) -> _BestKnown:
+    def of(cls, best: Challenged, data_set: DataSet) -> _BestKnown:
         """Compare it with the truth, and with fewer components."""
         has_fewer = len(best.mixture.weights) < data_set.scenario.components
         errors = {} if has_fewer else truth_errors(best.mixture, data_set)
-        fewer = reference.log_likelihood_of_fewer
+        fewer = best.log_likelihood_of_fewer
         n, p = data_set.sample.size, data_set.scenario.model.dimension
         excess = np.nan if fewer is None else 2.0 * (-n * best.nll - fewer) / p
         return cls(

@@ -1,20 +1,15 @@
-"""Exact tests and confidence bounds for rates, paired rates and paired ratios."""
+"""Intervals for rates and for ratios of means, the sign test, and Holm's correction."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta, binomtest, norm, t
+from scipy.stats import beta, binomtest, t
 
 from scenarios.families.base import Array
 
-MAX_ENUMERATED = 14
-"""The largest number m of values whose 2ᵐ patterns of signs are all enumerated."""
-DRAWN = 1 << 14
-"""Patterns of signs that are drawn at random for more values."""
 MIN_CORRELATION = 0.1
 """The smallest correlation that trials on one data set are taken to have."""
 
@@ -85,73 +80,11 @@ def ratio_of_means(
     return float(ratio), float(ratio / factor), float(ratio * factor)
 
 
-def mcnemar_p(losses: int, gains: int) -> float:
-    """One-sided p-value of ``losses`` and ``gains`` among pairs, under equal chances of both.
-
-    Exact: given the number of discordant pairs, losses are binomial with ½ (McNemar 1947,
-    *Psychometrika* 12:153). All strata share this ½, so their counts may be added.
-    """
-    if losses + gains == 0:
-        return 1.0
-    return float(binomtest(losses, losses + gains, 0.5, alternative="greater").pvalue)
-
-
 def sign_test_p(wins: int, losses: int) -> float:
     """Two-sided p-value of the exact sign test on ``wins`` and ``losses``; ties are left out."""
-    return min(1.0, 2.0 * mcnemar_p(max(wins, losses), min(wins, losses)))
-
-
-def loss_bounds(
-    both: int, losses: int, gains: int, neither: int, level: float
-) -> tuple[float, float]:
-    """Lower and upper bound of a rate's loss, P(loss) - P(gain), each at about ``1 - level``.
-
-    The arguments count pairs by success: on both sides, on the base side alone, on the new
-    side alone, on neither. Newcombe's method 10 (1998, *Stat. Med.* 17:2635): Wilson's
-    intervals of both rates, combined by their correlation.
-    """
-    pairs = both + losses + gains + neither
-    sums = [both + losses, gains + neither, both + gains, losses + neither]
-    product = float(np.prod(sums, dtype=float))
-    base, new = (both + losses) / pairs, (both + gains) / pairs
-    base_low, base_high = wilson(both + losses, pairs, 1.0 - 2.0 * level)
-    new_low, new_high = wilson(both + gains, pairs, 1.0 - 2.0 * level)
-    covariance = float(both * neither - losses * gains)
-    if covariance > 0.0:  # Newcombe's correction for continuity
-        covariance = max(covariance - pairs / 2.0, 0.0)
-    correlation = covariance / np.sqrt(product) if product > 0 else 0.0
-
-    def combined(first: float, second: float) -> float:
-        return float(np.sqrt(first**2 - 2.0 * correlation * first * second + second**2))
-
-    loss = base - new
-    return (
-        loss - combined(base - base_low, new_high - new),
-        loss + combined(base_high - base, new - new_low),
-    )
-
-
-def sign_flip_p(values: Array) -> float:
-    """One-sided p-value of a mean of ``values`` (m,) this large, under symmetry about 0.
-
-    Fisher's randomisation test (1935, *The design of experiments*, 21): exact where all 2ᵐ
-    patterns of signs are enumerated; where they are drawn, the observed pattern is one of
-    them, which keeps the test valid. ``scipy.stats.permutation_test`` gives the same exact
-    p-values, but takes over 100 times as long.
-    """
-    flips, _ = _patterns(len(values))
-    rounding = 1e-12 * np.abs(values).sum()
-    # Flipping a set of values keeps the sum as large where their own sum is at most zero.
-    return float(np.mean(flips @ values <= 0.5 * rounding))
-
-
-def sign_flip_bounds(values: Array, level: float) -> tuple[float, float]:
-    """Lower and upper bound of the centre of symmetry of ``values`` (m,), each at ``1 - level``.
-
-    They enclose the centres that ``sign_flip_p`` does not reject at ``level``. Infinite where
-    the values are too few to reject any centre at that level.
-    """
-    return -_upper_bound(-values, level), _upper_bound(values, level)
+    if wins + losses == 0:
+        return 1.0
+    return float(binomtest(wins, wins + losses, 0.5).pvalue)
 
 
 def holm(p: Array) -> Array:
@@ -161,58 +94,3 @@ def holm(p: Array) -> Array:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(raised, 1.0)
     return adjusted
-
-
-def min_pairs(level: float) -> int:
-    """The smallest number of data sets, or of discordant pairs, that can reach ``level``."""
-    return int(np.ceil(-np.log2(level)))
-
-
-def min_detectable_loss(pairs: int, level: float) -> float:
-    """The smallest loss of a rate that ``mcnemar_p`` can show: all discordant pairs are losses.
-
-    Infinite where so few pairs cannot reach ``level``.
-    """
-    required = min_pairs(level)
-    return required / pairs if required <= pairs else float("inf")
-
-
-def min_detectable_shift(values: Array, level: float, power: float = 0.8) -> float:
-    """The smallest mean that ``sign_flip_p`` shows with ``power``, at the scatter of ``values``.
-
-    By the normal approximation. Infinite where so few values cannot reach ``level``.
-    """
-    if 0.5 ** len(values) > level:
-        return float("inf")
-    standard_error = float(np.std(values, ddof=1)) / np.sqrt(len(values))
-    return float(norm.ppf(1.0 - level) + norm.ppf(power)) * standard_error
-
-
-@cache
-def _patterns(count: int) -> tuple[Array, Array]:
-    """Patterns of flipped signs, (patterns, count) of 0 and 1, and how many signs each flips.
-
-    The first pattern flips none.
-    """
-    if count <= MAX_ENUMERATED:
-        flips = np.arange(1 << count)[:, None] >> np.arange(count) & 1
-    else:
-        flips = np.random.default_rng(0).integers(0, 2, (DRAWN, count)) ^ 1
-        flips[0] = 0
-    return flips.astype(np.float64), flips.sum(axis=1)
-
-
-def _upper_bound(values: Array, level: float) -> float:
-    """The largest centre of symmetry that is not rejected at ``level`` as too large.
-
-    A pattern counts against the centre c where the mean of the values that it flips is at
-    least c, and the pattern that flips none always counts. So the bound is an order statistic
-    of the means of subsets (Hartigan 1969, *JASA* 64:1303).
-    """
-    flips, sizes = _patterns(len(values))
-    some = sizes > 0
-    rank = int(np.floor(level * len(flips))) + 1 - int((~some).sum())
-    if rank <= 0:
-        return float("inf")
-    means = (flips @ values)[some] / sizes[some]
-    return float(np.partition(means, -rank)[-rank])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fitters
 import scenarios
-from benchmarks.compare import ALPHA, render
-from benchmarks.compare.against import run_interleaved
-from benchmarks.compare.pairs import pair
-from benchmarks.compare.verdict import compare
+from benchmarks.compare.against import interleave
+from benchmarks.compare.trees import import_root
 from benchmarks.runner.choices import Choices
+from benchmarks.runner.provenance import ROOT
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,6 +37,33 @@ class Defect:
 
 
 DEFECTS = (
+    Defect(
+        "no defect: EM's weights rounded to {} digits",
+        "fitters/em.py",
+        "        weights = mass / mass.sum(axis=1, keepdims=True)\n",
+        "        weights = np.round(mass / mass.sum(axis=1, keepdims=True), {})\n",
+        ("13",),
+        "em",
+    ),
+    Defect(
+        "no defect: MCMC with other draws ({})",
+        "fitters/mcmc.py",
+        "np.random.SeedSequence(seed)",
+        "np.random.SeedSequence([seed, {}])",
+        ("1", "2"),
+        "mcmc:bins=256,chains=2",
+    ),
+    Defect(
+        "EM merges the components of 1 start in {}",
+        "fitters/em.py",
+        "        restarts = _Restarts(self.settings, self.sample, mixtures, observe)\n",
+        "        for i, start in enumerate(starts):\n"
+        "            if start.seed % {} == 0:\n"
+        "                mixtures.parameters[i] = mixtures.parameters[i].mean(axis=0)\n"
+        "        restarts = _Restarts(self.settings, self.sample, mixtures, observe)\n",
+        ("10", "30"),
+        "em",
+    ),
     Defect(
         "EM stopped at {} E-steps (its median here is 18)",
         "fitters/em.py",
@@ -65,7 +94,7 @@ DEFECTS = (
         "lr=self.settings.learning_rate",
         "lr={} * self.settings.learning_rate",
         ("10.0", "4.0", "2.0"),
-        "gradient",
+        "gradient:bins=1024",
     ),
     Defect(
         "one seed for all starts",
@@ -113,7 +142,7 @@ DEFECTS = (
         "    tune: Annotated[int, Field(ge=0)] = 1000\n",
         "    tune: Annotated[int, Field(ge=0)] = {}\n",
         ("10", "30", "100"),
-        "mcmc:bins=256",
+        "mcmc:bins=256,chains=2",
     ),
     Defect(
         "EM's passes {} times slower",
@@ -150,32 +179,52 @@ def plant(defect: Defect, size: str, folder: Path) -> Path:
     return folder
 
 
-def detections(only: str, restarts: int) -> pd.DataFrame:
-    """A row for each defect and size: exit status and verdict of its comparison with sound code.
+def run_detections(only: str, budget: float, out: Path, say: Callable[[str], None]) -> pd.DataFrame:
+    """A row for each defect and size: verdict, data sets and seconds of its comparison.
 
-    Runs the defects whose name contains ``only``, and prints each row as its run ends.
+    Runs the defects whose name contains ``only``. Each row is added to ``out / "planted.jsonl"``
+    as its comparison ends, and a defect that has one there is not run again.
     """
     import pandas as pd
 
+    path = out / "planted.jsonl"
+    out.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    known = {row["defect"]: row for row in map(json.loads, lines)}
     rows = []
     for defect in DEFECTS:
-        for size in defect.sizes if only in defect.name else ():
-            with tempfile.TemporaryDirectory() as folder:
-                tree = plant(defect, size, Path(folder) / "tree")
-                code, verdict = detect(tree, defect.fitter, restarts, Path(folder) / "run")
+        for size in defect.sizes:
             name = defect.name.format(size)
-            print(f"{name}: exit {code}, {verdict}", flush=True)
-            rows.append({"defect": name, "fitter": defect.fitter, "exit": code, "verdict": verdict})
+            if only not in name:
+                continue
+            if name not in known:
+                say(f"{name} ...")
+                with tempfile.TemporaryDirectory() as folder:
+                    tree = plant(defect, size, Path(folder) / "tree")
+                    row = detect(tree, defect.fitter, budget, Path(folder) / "run")
+                known[name] = {"defect": name, "fitter": defect.fitter, **row}
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(known[name]) + "\n")
+            rows.append(known[name])
+            say(f"{name}: exit {known[name]['exit']}, {known[name]['verdict']}")
     return pd.DataFrame(rows)
 
 
-def detect(tree: Path, fitter: str, restarts: int, out: Path) -> tuple[int, str]:
-    """Exit status and sentence of a comparison of the fitters in ``tree`` with today's."""
-    plan = Choices(profile="check", fitters=(fitter,), restarts=restarts).plan()
-    # An interleaved run calls the tree its base; here today's fitters are the base.
-    defective, sound = run_interleaved(plan, out, str(tree), lambda progress: None)
+def detect(tree: Path, fitter: str, budget: float, out: Path) -> dict[str, Any]:
+    """Compare the fitters and scenarios in ``tree`` with today's, as ``run --against`` does."""
+    began = time.monotonic()
     try:
-        comparison = compare(pair(sound, defective), ALPHA)
+        roots = {"base": ROOT, "new": import_root(tree)}
+        choices = Choices(fitters=(fitter,))
+        settled = interleave(choices, str(tree), roots, out, budget, lambda progress: None)
     except UserError as error:
-        return 2, str(error)
-    return comparison.exit_code, render.sentence(comparison)
+        return {"exit": 2, "verdict": str(error), "data sets": 0,
+                "seconds": time.monotonic() - began}  # fmt: skip
+    (comparison,) = settled.comparisons.values()
+    row = comparison.fitters.iloc[0]
+    return {
+        "exit": settled.exit_code,
+        "verdict": settled.sentence,
+        "data sets": int(row["data_sets"]),
+        "seconds": time.monotonic() - began,
+    }

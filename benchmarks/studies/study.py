@@ -91,51 +91,57 @@ def scaling(
 
 
 @app.command()
-def neutral(
-    count: Annotated[int, typer.Option(help="Comparisons for each variant.")] = 50,
-    fitter: Annotated[
-        list[str] | None, typer.Option(help="By default em, direct, and newton on a sketch.")
+def power(
+    count: Annotated[
+        int, typer.Option(min=1, help="Simulated comparisons without a regression.")
+    ] = 3000,
+    series: Annotated[int, typer.Option(min=1, help="Series of twenty renewals.")] = 100,
+    out: Annotated[Path, typer.Option(help="The folder of the rows.")] = Path("results/power"),
+    workers: Annotated[int, typer.Option(min=1, help="Simulations at once.")] = os.cpu_count() or 1,
+    minutes: Annotated[float, typer.Option(help="No simulation begins later.")] = 60.0,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Run planted defects whose name contains this, and no simulation."),
     ] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="By default all but the seed.")] = None,
-    restarts: Annotated[int, typer.Option(help="Restarts of every fitter on a data set.")] = 5,
-    workers: Annotated[int, typer.Option(help="Comparisons at once.")] = os.cpu_count() or 1,
+    budget: Annotated[str, typer.Option(help="For each planted defect.")] = "20m",
 ) -> None:
-    """False-alarm rate: compare fitters with variants of themselves that are no worse."""
-    from benchmarks.studies.neutral import false_alarms
+    """Size and power of comparisons: on simulated pairs of runs, and on planted defects.
 
-    fitters = tuple(fitter or ("em", "direct", "newton:bins=1024,batch=5"))
-    table = false_alarms(count, fitters, tuple(variant or ()), restarts, workers)
-    formats = {"discordant": "{:.2%}".format}
-    formats |= dict.fromkeys(("95 % from", "95 % to", "passed"), "{:.1%}".format)
-    show(table, ", ".join(fitters), formats)
-
-
-@app.command()
-def planted(
-    only: Annotated[str, typer.Option(help="Only defects whose name contains this.")] = "",
-    restarts: Annotated[int, typer.Option(help="Restarts of the fitter on every data set.")] = 5,
-) -> None:
-    """Detection: compare the fitters with copies that have planted defects, gross to slight.
-
-    Both run interleaved on the data sets of the profile `check`.
+    First simulated comparisons, settled look after look; then renewals of a baseline that lose two
+    points each; then copies of the fitters with defects, gross to slight, which run interleaved
+    with the sound ones as `run --against` does. Each row is added to a file in the folder: to go
+    on, run the command again.
     """
-    from benchmarks.studies.planted import detections
+    from benchmarks.runner.progress import duration, seconds_of
+    from benchmarks.studies.planted import run_detections
+    from benchmarks.studies.power import renewals, simulate
 
-    show(detections(only, restarts), "detection of planted defects")
+    if only is None:
+        table = simulate(count, out, workers, minutes, print)
+        shares = ("regressed", "95 % from", "95 % to", "passed", "inconclusive")
+        formats: dict[str, Callable[[Any], str]] = dict.fromkeys(shares, "{:.1%}".format)
+        show(table, "simulated comparisons", {**formats, "data sets": "{:.0f}".format})
+        firsts = dict.fromkeys(("first, median", "first, at the latest"), _finite("{:.0f}"))
+        show(renewals(series), "twenty renewals, two points worse each", firsts)
+    rows = run_detections(only or "", seconds_of(budget), out, print)
+    show(rows, "planted defects", {"seconds": duration})
 
 
 @app.command()
-def effects(
-    repeats: Annotated[int, typer.Option(help="Simulated comparisons for each figure.")] = 400,
+def rounding(
+    data_sets: Annotated[int, typer.Option(min=1, help="Data sets of every scenario.")] = 36,
+    fitter: Annotated[
+        list[str] | None, typer.Option(help="By default those of `check` that repeat and are fast.")
+    ] = None,
 ) -> None:
-    """Power: the smallest change that a comparison detects four times in five, by simulation."""
-    from benchmarks.studies.effects import min_losses, min_ratios
+    """How many trials break through rounding: the same data in another order, and the like.
 
-    for title, table, form in (
-        ("smallest loss of a rate, points", min_losses(repeats), "{:.0f}"),
-        ("smallest ratio of new to base", min_ratios(repeats), "× {:.2f}"),
-    ):
-        show(table, title, dict.fromkeys(list(table)[1:], _finite(form)))
+    The fitters are compared trial by trial with themselves, on the scenarios of `check`.
+    """
+    from benchmarks.studies.rounding import rounding_changes
+
+    fitters = tuple(fitter or ("em", "em:newton=true", "direct", "newton:bins=1024,batch=2"))
+    show(rounding_changes(fitters, data_sets), "changes by rounding")
 
 
 @app.command()

@@ -33,20 +33,9 @@ REFERENCE = _of(
     "liars_are_found_out a_better_fit_takes_the_references_place a_spike_is_not_the_reference "
     "what_cannot_be_told_has_no_parameter_error",
 )
-VERDICT = _of(
-    "compare/verdict",
-    "trials_are_paired_whatever_their_order_and_others_are_left_out "
-    "equal_pairs_pass_and_are_reported_as_equal a_figure_that_is_worse_everywhere_has_regressed "
-    "a_small_change_is_tolerated_however_sure "
-    "few_data_sets_are_inconclusive_and_the_details_say_what_is_needed "
-    "failures_count_even_where_the_remaining_figures_are_good nothing_to_compare_is_no_pass "
-    "a_loss_of_three_in_a_hundred_is_a_regression_where_it_is_sure "
-    "a_rate_is_bounded_by_the_outcomes_of_both_sides "
-    "the_details_of_an_inconclusive_verdict_say_how_much_is_needed "
-    "times_that_were_not_interleaved_are_advisory "
-    "holms_correction_runs_over_what_is_measured_and_not_advisory "
-    "verdicts_have_the_same_order_and_figures_in_every_form",
-)
+VERDICT = ("tests/compare/test_verdict.py",)
+PAIRED, CHANGES = ("tests/compare/test_paired_tests.py",), ("tests/compare/test_changes.py",)
+SETTLE = ("tests/compare/test_settle.py",)
 BASELINE = _of(
     "compare/compare",
     "an_incomplete_run_is_no_baseline a_baseline_is_small_and_compares_as_its_run_does",
@@ -100,7 +89,7 @@ TESTS = {
     "benchmarks/scoring/posterior.py": TABLES,
     "benchmarks/scoring/truth_errors.py": (*SCORES, *TRUTH),
     "benchmarks/scoring/data_set.py": (*SCORES, *SCORED_ALONE, *TRUTH, *REFERENCE, *SCORED),
-    "benchmarks/scoring/statistics.py": (*STATISTICS, *VERDICT, *TABLES),
+    "benchmarks/scoring/statistics.py": (*STATISTICS, *TABLES),
     "benchmarks/runner/run_status.py": (*FACTS, *INTERRUPTED),
     "benchmarks/runner/journal.py": (*JOURNAL, *PROPERTIES),
     "benchmarks/runner/plan.py": (*PROGRESS, *FACTS, *PROPERTIES, *WRONG, *RESUMED),
@@ -110,7 +99,12 @@ TESTS = {
     "benchmarks/runner/seeds.py": PROPERTIES,
     "benchmarks/runner/session.py": (*FACTS, *CODE, *WRONG, *RESUMED),
     "benchmarks/runner/cell_progress.py": PROGRESS,
-    "benchmarks/compare/pairs.py": (*VERDICT, *FACTS, *CODE, *PAIRS),
+    "benchmarks/compare/pairs.py": (*CHANGES, *VERDICT, *FACTS, *CODE, *PAIRS),
+    "benchmarks/compare/paired_tests.py": PAIRED,
+    "benchmarks/compare/accepted.py": CHANGES,
+    "benchmarks/compare/changes.py": (*CHANGES, *VERDICT),
+    "benchmarks/compare/lines.py": VERDICT,
+    "benchmarks/compare/settle.py": SETTLE,
     "benchmarks/compare/verdict.py": VERDICT,
     "benchmarks/compare/baseline.py": (*FACTS, *BASELINE),
 }

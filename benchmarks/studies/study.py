@@ -15,6 +15,8 @@ from scenarios.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.report.tables import Table
+
 app = typer.Typer(
     name="studies",
     no_args_is_help=True,
@@ -23,6 +25,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Studies of the methods and of the project itself.",
 )
+
+
+Page = Annotated[
+    Path | None, typer.Option(help="A page whose blocks of that title get the tables.")
+]
 
 
 @app.command()
@@ -104,6 +111,7 @@ def power(
         typer.Option(help="Run planted defects whose name contains this, and no simulation."),
     ] = None,
     budget: Annotated[str, typer.Option(help="For each planted defect.")] = "20m",
+    page: Page = None,
 ) -> None:
     """Size and power of comparisons: on simulated pairs of runs, and on planted defects.
 
@@ -120,11 +128,14 @@ def power(
         table = simulate(count, out, workers, minutes, print)
         shares = ("regressed", "95 % from", "95 % to", "passed", "inconclusive")
         formats: dict[str, Callable[[Any], str]] = dict.fromkeys(shares, "{:.1%}".format)
-        show(table, "simulated comparisons", {**formats, "data sets": "{:.0f}".format})
+        formats["data sets"] = "{:.0f}".format
+        for kind, rows in table.groupby("kind", sort=False):
+            show(rows.drop(columns="kind"), f"simulated comparisons: {kind}", formats, page)
         firsts = dict.fromkeys(("first, median", "first, at the latest"), _finite("{:.0f}"))
-        show(renewals(series), "twenty renewals, two points worse each", firsts)
-    rows = run_detections(only or "", seconds_of(budget), out, print)
-    show(rows, "planted defects", {"seconds": duration})
+        show(renewals(series), "twenty renewals, two points worse each", firsts, page)
+    defects = run_detections(only or "", seconds_of(budget), out, print)
+    show(defects.drop(columns="fitter"), "planted defects", {"seconds": duration},
+         page if only is None else None)  # fmt: skip
 
 
 @app.command()
@@ -133,6 +144,7 @@ def rounding(
     fitter: Annotated[
         list[str] | None, typer.Option(help="By default those of `check` that repeat and are fast.")
     ] = None,
+    page: Page = None,
 ) -> None:
     """How many trials break through rounding: the same data in another order, and the like.
 
@@ -141,7 +153,7 @@ def rounding(
     from benchmarks.studies.rounding import rounding_changes
 
     fitters = tuple(fitter or ("em", "em:newton=true", "direct", "newton:bins=1024,batch=2"))
-    show(rounding_changes(fitters, data_sets), "changes by rounding")
+    show(rounding_changes(fitters, data_sets), "changes by rounding", page=page)
 
 
 @app.command()
@@ -215,18 +227,32 @@ def tables() -> None:
 
 
 def show(
-    frame: pd.DataFrame, title: str, formats: Mapping[str, Callable[[Any], str]] | None = None
+    frame: pd.DataFrame,
+    title: str,
+    formats: Mapping[str, Callable[[Any], str]] | None = None,
+    page: Path | None = None,
 ) -> None:
-    """Print a data frame as a table; numbers are aligned to the right.
+    """Print a data frame as a table, and write it to the block of a ``page`` with its title.
 
     ``formats`` turns the values of a column into text; by default ``str`` does.
     """
+    print(_table(frame, title, formats).text())
+    if page is not None:
+        from benchmarks.studies.blocks import write_block
+
+        write_block(page, title, _table(frame, "", formats))
+
+
+def _table(
+    frame: pd.DataFrame, title: str, formats: Mapping[str, Callable[[Any], str]] | None
+) -> Table:
+    """The table of a data frame."""
     from benchmarks.report.tables import Column, Table
 
     cells = {name: frame[name].map((formats or {}).get(name, str)) for name in frame}
     text = frame.select_dtypes(exclude="number")
     columns = [Column(name, name, left=name in text, fold=name in text) for name in frame]
-    print(Table.of(title, columns, frame.assign(**cells)).text())
+    return Table.of(title, columns, frame.assign(**cells))
 
 
 def _finite(form: str) -> Callable[[float], str]:

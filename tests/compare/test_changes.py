@@ -34,6 +34,7 @@ def side(restart: int, status: str, excess: float, cost: float = 10.0) -> dict:
     [
         (("converged", 0.001), ("local", 30.0), "broken"),
         (("found", 0.5), ("error", np.nan), "broken"),
+        (("found", 0.5), ("spurious", 0.4), "broken"),
         (("converged", 0.001), ("found", 0.03), "broken"),  # the excess rose by .029
         (("converged", 0.001), ("found", 0.0205), "changed"),  # by .0195: as rounding may
         (("local", 30.0), ("local", 30.5), "broken"),

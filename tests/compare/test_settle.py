@@ -91,9 +91,9 @@ def data_sets(plan: Plan) -> dict[str, int]:
 
 
 def test_a_gross_loss_is_a_regression_at_the_first_looks() -> None:
-    sides = Simulated({"em": LOST})
+    sides = Simulated({"em": LOST, "direct": SLIGHT})
     assert settled(sides).verdict == "regressed"
-    assert data_sets(sides.plans[-1]) == {"em": 24}
+    assert data_sets(sides.plans[-1]) == {"em": 24, "direct": 24}  # it is decided
 
 
 def test_only_fitters_that_are_not_decided_get_more_data_sets(

@@ -87,7 +87,7 @@ def simulate(
     """A row for each case: how often it regressed and passed, and its data sets.
 
     Blocks are added to a file in ``out``, one for each version of the comparison's code, until
-    every case of size has ``count`` comparisons and every other a fifteenth, or the minutes end.
+    every case of size has ``count`` comparisons and every other a thirtieth, or the minutes end.
     """
     path = out / f"power-{_version()[:12]}.jsonl"
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def simulate(
         (case, block)
         for block in range(-(-count // BLOCK))
         for case in CASES
-        if case.kind == "size" or block < -(-count // (15 * BLOCK))
+        if case.kind == "size" or block < -(-count // (30 * BLOCK))
     ]
     missing = [each for each in wanted if (each[0].name, each[1]) not in done]
     deadline = time.monotonic() + 60.0 * minutes

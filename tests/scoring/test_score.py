@@ -19,12 +19,14 @@ from benchmarks.reference.search import find_reference
 from benchmarks.scoring.data_set import DataSet, worst_standard_error
 from benchmarks.scoring.facts import Facts
 from benchmarks.scoring.score import Score, trial_status
-from benchmarks.scoring.scored_run import check_drawn, score_data_set
+from benchmarks.scoring.scored_run import check_drawn, score_data_set, score_without_search
 from benchmarks.scoring.targets import target_costs
 from benchmarks.scoring.truth_errors import interval_coverage, label_order, truth_errors
+from fitters.starts import Start, policy
 from scenarios.data_summary import summarise_data
 from scenarios.errors import UserError
 from scenarios.mixture import Mixture
+from scenarios.model import Model
 from scenarios.scenario import build, load
 from tests.conftest import moved
 
@@ -516,3 +518,38 @@ def test_a_flat_direction_is_a_ridge_only_where_two_components_are_one(
     twice = Mixture(sample.family, np.array([0.3, 0.7]), np.stack([one, one * (1.0 + 1e-6)]))
     end = Ascent(twice, sample.log_likelihood(twice), 0.0, 0.0)
     assert "ridge" in rejection_reason(sample, end, unequal.min_spread)
+
+
+@pytest.mark.parametrize("name", ["nested", "ushaped", "small", "three", "gamma_pair"])
+def test_without_a_search_statuses_are_those_of_the_reference(name: str) -> None:
+    data_set = DataSet.of(load(name), 1, seed=0)
+    sample, model = data_set.sample, Model(data_set.sample.family, data_set.scenario.components)
+    records = []
+    for seed in range(8):
+        start = Start.of(policy("quantile"), sample, model, seed)
+        for steps in (2, 300):
+            end = ascend(sample, start.mixture, max_steps=steps).mixture
+            fit = {"weights": end.weights.tolist(), "parameters": end.parameters.tolist()}
+            records.append(record(scenario=name, restart=len(records), **fit))
+    rows, notes = score_without_search(records, data_set)
+    theirs, _ = score_data_set(records, data_set)
+    for figure in ("status", "outside_rates"):
+        assert [row[figure] for row in rows] == [row[figure] for row in theirs]
+    assert [row["excess"] for row in rows] == pytest.approx(
+        [row["excess"] for row in theirs], abs=1e-4
+    )
+    assert name == "gamma_pair" or len({row["status"] for row in rows}) > 1
+    assert notes == []
+
+
+def test_without_a_search_and_without_an_optimum_nothing_is_judged(unequal: DataSet) -> None:
+    lost = [record("error"), record(weights=[0.5, 0.5], parameters=[[1.0, -1.0], [1.0, 1.0]])]
+    rows, _ = score_without_search(lost, unequal)
+    assert [row["status"] for row in rows] == ["error", "invalid"]
+    far = replace(unequal, scenario=build("far", {**unequal.scenario.content, "spread_floor": 0.9},
+                                          Path()))  # fmt: skip
+    fit = {"weights": [0.9, 0.1], "parameters": FITTED}
+    rows, notes = score_without_search([record(**fit)], far)
+    assert rows[0]["status"] in ("spurious", "no_reference")
+    assert rows[0]["outside_rates"] == "no reference"
+    assert "is in no rate" in notes[0]

@@ -16,6 +16,7 @@ from benchmarks.reference.certificate import Reference
 from benchmarks.reference.newton import Ascent
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError
+from benchmarks.reference.verify import check_family
 from benchmarks.runner.plan import Record
 from benchmarks.scoring.data_set import DataSet
 from benchmarks.scoring.score import MIN_GAIN, Score
@@ -96,13 +97,16 @@ def best_without_search(trials: list[tuple[Record, Score]], data_set: DataSet) -
     """The best admissible optimum above the fits of a data set and above its truth.
 
     It takes milliseconds where a search takes seconds, and is the same for both sides of a
-    comparison. Raises ``NoReferenceError`` where none is admissible.
+    comparison. Raises ``NoReferenceError`` where none is admissible, and ``FamilyError`` unless
+    the kernels that led to it agree with scipy.
     """
+    check_family(data_set.sample)
     best = _Best(data_set)
     judged = [(record, score) for record, score in trials if score.status is None]
     best.offer_all(sorted(judged, key=lambda trial: trial[1].optimum))
     if best.mixture is None:
         raise NoReferenceError("no optimum above the truth or above a fit is admissible")
+    check_family(data_set.sample, best.mixture)
     return Challenged(best.nll, best.mixture, _fewer(best.mixture, data_set), [])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mixturebench as mb
-from benchmarks.compare import against
+from benchmarks.compare import trees
 from benchmarks.files import replace_file
 from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.reference.verify import FamilyError
@@ -76,10 +76,10 @@ def test_a_tree_is_linked_once_and_left_alone(
         found = [(root / name).lstat() for name in ("fitters", "scenarios", "benchmarks")]
         return [(link.st_ino, link.st_ctime_ns) for link in found]  # an inode may be used again
 
-    root = against.import_root(ROOT)
+    root = trees.import_root(ROOT)
     before = links(root)
     time.sleep(0.02)
-    assert against.import_root(ROOT) == root
+    assert trees.import_root(ROOT) == root
     assert links(root) == before  # another run may read them at this moment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scipy import stats
 from benchmarks.reference.ascent import ascend
 from benchmarks.reference.search import find_reference
 from benchmarks.reference.verify import FamilyError
+from benchmarks.runner.journal import TRIALS, read, to_line
 from scenarios.families import ExponentialFamily, families, family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
@@ -91,6 +93,10 @@ def test_every_command_that_scores_refuses_a_wrong_family(
         "1",
     )
     assert mixturebench(*plan, "--out", "before", folder=tmp_path).returncode == 0
+    # A comparison scores what differs, by the optima above the fits.
+    shutil.copytree(tmp_path / "before", tmp_path / "other")
+    (record,) = read(tmp_path / "other")[1]
+    (tmp_path / "other" / TRIALS).write_bytes(to_line({**record, "iterations": 10**6}))
     for method, change in [(m, c) for family_, m, c, _ in PLANTS if family_ == name]:
         with monkeypatch.context() as patch:
             plant(patch, name, method, change)
@@ -98,7 +104,7 @@ def test_every_command_that_scores_refuses_a_wrong_family(
                 (*plan, "--out", "after"),
                 ("report", "before"),
                 ("score", "before"),
-                ("compare", "before", "before"),
+                ("compare", "before", "other"),
                 ("reference", scenario),
             ):
                 done = mixturebench(*command, folder=tmp_path)

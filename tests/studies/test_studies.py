@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, stats
 
-from benchmarks.studies import article, effects, neutral, peers, scaling
+from benchmarks.studies import article, peers, power, rounding, scaling
 from benchmarks.studies.planted import DEFECTS, plant
 from benchmarks.studies.study import app, show
+from scenarios.errors import UserError
 from tests.conftest import environment
 
 
 def test_every_study_is_a_command() -> None:
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert names >= {"article", "peers", "scaling", "neutral", "planted", "effects"}
+    assert names >= {"article", "peers", "scaling", "power", "rounding"}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.studies", "neutral", "--variant", "rows permutted"],
+        [sys.executable, "-m", "benchmarks.studies", "rounding", "--fitter", "emm"],
         env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "did you mean 'rows permuted'" in done.stderr.lower()
+    assert "did you mean 'em'" in done.stderr.lower()
 
 
 def test_a_frame_is_shown_with_its_formats(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,39 +40,60 @@ def test_a_frame_is_shown_with_its_formats(capsys: pytest.CaptureFixture[str]) -
     assert first.index(" 1") == second.index("20")  # aligned to the right
 
 
-def test_the_smallest_detected_loss_is_that_of_the_binomial_distribution() -> None:
-    found = effects.min_losses(400).set_index("trials")["0% flip anyway"]
-    # Without other changes a loss is significant if so many trials are lost.
-    lost = int(np.floor(-np.log2(effects.LEVEL))) + 1
-    for trials in (36, 90, 360):
-        loss = optimize.brentq(
-            lambda q, n=trials: stats.binom.sf(lost - 1, n, q) - effects.POWER, 1e-6, 1.0 - 1e-9
+def test_the_size_and_the_power_of_comparisons_are_simulated_and_resumed(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(power, "BLOCK", 4)
+        patch.setattr(power, "CASES", (power.Case("sound", "size", flips=0.0),
+                                       power.Case("lost", "power", loss=0.9)))  # fmt: skip
+        first = power.simulate(8, tmp_path, 1, 1.0, said.append)
+        again = power.simulate(8, tmp_path, 1, 1.0, said.append)
+    assert first["comparisons"].tolist() == [8, 4]
+    assert first["regressed"].tolist() == [0.0, 1.0]
+    assert first["passed"].tolist() == [1.0, 0.0]
+    assert first["data sets"].tolist()[1] == 24.0
+    assert first["95 % to"][0] == pytest.approx(1.0 - 0.025 ** (1 / 8))  # 0 of 8
+    pd.testing.assert_frame_equal(first, again)
+    assert len(said) == 3  # three blocks, and none again
+
+
+def test_simulated_changes_have_the_mean_of_their_case() -> None:
+    case = power.Case("", "power", loss=0.1, flips=0.3, cost=1.5, scatter=0.2, time=1.2)
+    for whole in (True, False):
+        values = power.simulated_values(
+            replace(case, whole=whole), 40_000, np.random.default_rng(0)
         )
-        assert found[trials] == pytest.approx(100.0 * loss, abs=3.0)
+        error = 4.0 * values.std(axis=0) / 200.0
+        means = [0.1, 0.1, np.log(1.5), np.log(1.2)]
+        assert (np.abs(values.mean(axis=0) - means) < error).all()
+        assert set(np.unique(values[:, 0])) == ({-1, 0, 1} if whole else {-1, -0.5, 0, 0.5, 1})
 
 
-def test_the_smallest_detected_ratio_is_near_that_of_a_t_test() -> None:
-    table = effects.min_ratios(20).set_index("data sets")
-    # Fewer data sets than this have no pattern of signs as rare as the level.
-    fewest = int(np.ceil(-np.log2(effects.LEVEL)))
-    assert np.isinf(table.loc[table.index < fewest].to_numpy()).all()
-    n, scatter = 30, 0.2
-    critical = stats.t.ppf(1.0 - effects.LEVEL, n - 1)
-    shift = optimize.brentq(
-        lambda d: stats.nct.sf(critical, n - 1, d * np.sqrt(n) / scatter) - effects.POWER, 0.01, 1.0
+def test_rounding_changes_trials_and_breaks_none() -> None:
+    table = rounding.rounding_changes(("direct",), 2).set_index("variant")
+    assert table["trials"].tolist() == [24] * len(rounding.VARIANTS)
+    assert table["broken"].sum() == 0
+    assert table.loc["starts × (1 + 1e-12)", "changed"] <= table.loc[
+        "starts × (1 + 1e-6)", "changed"
+    ]  # fmt: skip
+
+
+def test_a_table_is_written_into_its_block_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "a\n\n<!-- study: t -->\nold\n<!-- end -->\n\nb <!-- study: u --> <!-- end -->\n"
     )
-    assert np.log(table.loc[n, "scatter 20%"]) == pytest.approx(shift, rel=0.2)
-
-
-@pytest.mark.parametrize("variant", list(neutral.VARIANTS))
-def test_a_neutral_variant_finds_the_same_optimum(variant: str) -> None:
-    comparison = neutral.NeutralComparison(variant, ("em", "newton:bins=1024,batch=5"), 2, 3)
-    table = neutral._pairs(comparison, "separated", 0)
-    assert table[["fitter", "restart"]].to_numpy().tolist() == [
-        [fitter, restart] for fitter in comparison.fitters for restart in (12, 13)
-    ]
-    assert set(table["base_status"]) == set(table["new_status"]) == {"converged"}
-    np.testing.assert_allclose(table["base_hellinger"], table["new_hellinger"], atol=1e-4)
+    frame = pd.DataFrame({"name": ["a"], "count": [1]})
+    show(frame, "t", page=page)
+    text = page.read_text("utf-8")
+    assert "old" not in text
+    assert "| a | 1 |" in text
+    assert text.startswith("a\n\n<!-- study: t -->\n\n| name |")
+    assert text.endswith(f"<!-- end -->\n\n{other}")
+    show(frame, "t", page=page)
+    assert page.read_text("utf-8") == text
+    with pytest.raises(UserError, match="study: none"):
+        show(frame, "none", page=page)
 
 
 def test_peers_are_timed_relative_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,9 +80,8 @@ def test_rounding_changes_trials_and_breaks_none() -> None:
 
 def test_a_table_is_written_into_its_block_of_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(
-        "a\n\n<!-- study: t -->\nold\n<!-- end -->\n\nb <!-- study: u --> <!-- end -->\n"
-    )
+    other = "b <!-- study: u --> <!-- end -->\n"
+    page.write_text(f"a\n\n<!-- study: t -->\nold\n<!-- end -->\n\n{other}")
     frame = pd.DataFrame({"name": ["a"], "count": [1]})
     show(frame, "t", page=page)
     text = page.read_text("utf-8")

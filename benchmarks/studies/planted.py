@@ -65,7 +65,7 @@ DEFECTS = (
         "em",
     ),
     Defect(
-        "EM stopped at {} E-steps (its median here is 18)",
+        "EM stopped at {} E-steps",
         "fitters/em.py",
         "        limit = self.settings.max_iterations\n",
         "        limit = {}\n",

@@ -117,7 +117,7 @@ def compare(pairs: Pairs, alpha: float, accepted: Mapping[Key, str] | None = Non
     new_only = [fitter for fitter, (_, new) in pairs.unpaired.items() if new]
     judged = [
         _Judged.of(fitter, groups.get(fitter, pairs.table.iloc[:0]), pairs, accepted)
-        for fitter in dict.fromkeys([*groups, *new_only])
+        for fitter in dict.fromkeys([*groups, *new_only, *pairs.looks])
     ]
     seed = _seed(pairs.table)
     lines = _lines(judged, pairs, alpha, seed)
@@ -159,7 +159,7 @@ class _Judged:
         """Cut the pairs to the last complete look, and list what changed."""
         look, (_, new_only) = None, pairs.unpaired.get(name, (0, 0))
         if name in pairs.looks and not (table.empty and new_only):
-            complete = pairs.complete.get(name, int(table["replicate"].max() + 1))
+            complete = pairs.complete.get(name, len(table["replicate"].unique()))
             look = sum(size <= complete for size in pairs.looks[name])
             replicates = pairs.looks[name][look - 1] if look else 0
             table = table[table["replicate"] < replicates]

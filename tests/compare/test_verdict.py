@@ -198,6 +198,13 @@ def test_a_budget_that_ends_before_the_first_look_is_inconclusive() -> None:
     assert comparison.exit_code == 3
     assert fitter(comparison).look == 0
     assert "budget" in text(comparison)
+    # Nor does a comparison pass without a fitter that was to be run and was not.
+    pairs = pairs_of(24, {}, looks={**LOOKS, "g": (2, 6, 18)}, interleaved=False)
+    left_out = compare(pairs, 0.01)
+    verdicts = left_out.fitters.set_index("fitter")["verdict"].to_dict()
+    assert verdicts == {"f": "passed", "g": "inconclusive"}
+    assert left_out.exit_code == 3
+    assert left_out.undecided() == ["g"]
 
 
 def test_failures_and_killed_trials_count_in_rates_and_costs() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.compare.accepted import accepted_trials, trial_name
 from benchmarks.compare.changes import names_of, summarise_changes, with_changes
-from benchmarks.compare.pairs import FIGURES, are_identical, paired_table
+from benchmarks.compare.pairs import FIGURES, _with_inputs, are_identical, paired_table
 from benchmarks.runner.plan import TRIAL
 from scenarios.errors import UserError
 
@@ -121,3 +121,13 @@ def test_trials_that_were_lost_in_the_same_way_are_identical() -> None:
     lost = {"outcome": "timeout", "message": "it took 3 s", "seconds": 3.0}
     assert are_identical(lost, {**lost, "seconds": 3.1})
     assert not are_identical(lost, RECORD)
+
+
+def test_inputs_that_a_baseline_describes_once_are_those_of_every_fitter() -> None:
+    start = {"start_weights": [0.5, 0.5], "start_parameters": [[1.0, 2.0], [3.0, 4.0]]}
+    first = {**key(0), **start, "data": {"n": 3}}
+    found = _with_inputs([first, {**key(1), "fitter": "em"}, {**key(0), "fitter": "direct"}])
+    other = found[("nested", 3, "direct", "quantile", 0)]
+    assert {name: other[name] for name in (*start, "data")} == {**start, "data": {"n": 3}}
+    assert "start_weights" not in found[("nested", 3, "em", "quantile", 1)]  # another start
+    assert found[("nested", 3, "em", "quantile", 1)]["data"] == {"n": 3}

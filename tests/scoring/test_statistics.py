@@ -135,3 +135,8 @@ def test_a_ratio_of_means_of_few_data_sets_has_no_limits() -> None:
 )
 def test_a_sign_test_is_two_tails_of_fair_coins(wins: int, losses: int, p: float) -> None:
     assert statistics.sign_test_p(wins, losses) == pytest.approx(p, rel=1e-12)
+
+
+def test_an_interval_of_no_success_begins_at_zero_and_of_no_failure_ends_at_one() -> None:
+    assert statistics.clustered_interval([0, 0, 0], [5] * 3, "aaa")[0] == 0.0
+    assert statistics.clustered_interval([5, 5, 5], [5] * 3, "aaa")[1] == 1.0

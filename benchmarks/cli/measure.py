@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +39,9 @@ from benchmarks.cli.options import (
 )
 from benchmarks.files import write_text
 from scenarios.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.compare.settle import Settled
 
 
 @app.command("list")
@@ -93,7 +96,7 @@ def run(
     workers: Workers = None,
     dask: Dask = None,
     against: Against = None,
-    budget: Budget = "10m",
+    budget: Budget = None,
     verdict: Verdict = None,
     out: RunOut = None,
     report: WriteReport = True,
@@ -112,32 +115,27 @@ def run(
     """
     import mixturebench as mb
     from benchmarks import console
-    from benchmarks.runner.progress import seconds_of
 
+    for option_name, given in (("--budget", budget), ("--verdict", verdict)):
+        if given is not None and not against:
+            raise UserError(f"{option_name} {given}: it is for --against")
     chosen: dict[str, Any] = {
         "profile": profile, "scenarios": scenario or (), "fitters": fitter or (),
         "starts": start or (), "restarts": restarts, "data_sets": data_sets, "data": data,
         "column": column, "family": family, "components": components, "seed": seed,
         "timeout": timeout, "setup_timeout": setup_timeout, "memory": memory, "out": out,
     }  # fmt: skip
-    if dry_run:
-        console.show_estimate(mb.estimate(workers=workers, **chosen))
-        return
     if against:
         if dask is not None:
             raise UserError("--against runs on this machine: leave out --dask")
-        with console.Bar() as bar:
-            settled = mb.run_against(
-                against, budget=seconds_of(budget), workers=workers, progress=bar, **chosen
-            )
-        if verdict is not None:
-            write_text(verdict, settled.text("markdown"), "--verdict")
-            print(f"{settled.sentence} All of it: {verdict}")
-        else:
-            print(settled.text(wide=wide) if report else settled.sentence)
-        for base in settled.comparisons:
-            print(f"Again: mixturebench compare {base} {settled.folder}")
+        if dry_run:
+            raise UserError("--against runs until it is decided: leave out --dry-run")
+        settled = _run_against(against, budget, {**chosen, "workers": workers})
+        _show_settled(settled, verdict, report, wide)
         raise SystemExit(settled.exit_code)
+    if dry_run:
+        console.show_estimate(mb.estimate(workers=workers, **chosen))
+        return
     with console.Bar() as bar:
         done = mb.run(workers=workers, dask=dask, progress=bar, **chosen)
     if not report:
@@ -146,6 +144,30 @@ def run(
     done.write_scores()
     console.show_comparison(done, wide)
     print(f"\nReport: {done.write_report()}")
+
+
+def _run_against(against: list[str], budget: str | None, chosen: dict[str, Any]) -> Settled:
+    """Run and compare until it is decided, with the progress shown."""
+    import mixturebench as mb
+    from benchmarks import console
+    from benchmarks.runner.progress import seconds_of
+
+    if budget is not None:
+        chosen["budget"] = seconds_of(budget)
+    with console.Bar() as bar:
+        return mb.run_against(against, progress=bar, **chosen)
+
+
+def _show_settled(settled: Settled, verdict: Path | None, report: bool, wide: bool) -> None:
+    """Print a comparison or write it to a file, and print the commands that repeat it."""
+    if verdict is not None:
+        write_text(verdict, settled.text("markdown"), "--verdict")
+        print(f"{settled.sentence} All of it: {verdict}")
+    else:
+        print(settled.text(wide=wide) if report else settled.sentence)
+    for base, comparison in settled.comparisons.items():
+        alpha = "" if len(settled.comparisons) == 1 else f" --alpha {comparison.alpha:g}"
+        print(f"Again: mixturebench compare {base} {settled.folder}{alpha}")
 
 
 @app.command()

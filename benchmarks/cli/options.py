@@ -104,9 +104,10 @@ Against = Annotated[
     ),
 ]
 Budget = Annotated[
-    str,
+    str | None,
     option(
-        "Time for a comparison: 90s, 20m, 1h. When it ends undecided, the verdict is inconclusive.",
+        "With --against, its time: 90s, 20m, 1h; 10m by default. If it ends undecided, the verdict "
+        "is inconclusive.",
         metavar="TIME",
     ),
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.compare.pairs import STARTS
 from benchmarks.compare.repeats import measure_repeats
 from benchmarks.files import replace_file
 from benchmarks.runner.execution import available_cores
@@ -21,8 +22,6 @@ FIELDS = (
     "parameters",
 )  # fmt: skip
 """Fields of a record that are kept: what a fitter did and returned. Clocks are not."""
-STARTS = ("start_weights", "start_parameters")
-"""Kept of the first fitter alone, since all fitters have the same."""
 POSTERIOR = ("r_hat", "ess", "ess_tail", "chain_means")
 
 
@@ -73,7 +72,10 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
 
 
 def _reduced(records: list[Record]) -> Iterator[Record]:
-    """Yield records with the fields to keep; each data set and each start is described once."""
+    """Yield records with the fields to keep.
+
+    Each data set and each start is described once, since all fitters have the same.
+    """
     described = set()
     for record in records:
         kept = {name: record[name] for name in FIELDS if name in record}

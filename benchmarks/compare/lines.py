@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 10.0
-"""The largest ratio of costs that counts as it is; that of a killed trial counts as this."""
+"""The largest ratio of costs that counts as it is; larger ones count as this."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ class Line:
         return cost_ratios(table, self.column, self.smallest)
 
 
-FOUND_LINE = Line("found", "status", 0.02, 0.1, FOUND)
 TIME = Line("time", "seconds", float(np.log(1.1)), float(np.log(1.5)), smallest=1e-3)
 LINES = (
-    FOUND_LINE,
+    Line("found", "status", 0.02, 0.1, FOUND),
     Line("converged", "status", 0.02, 0.1, SUCCESS),
     Line("cost", "cost", float(np.log(1.05)), float(np.log(1.25))),
     TIME,
@@ -81,18 +80,17 @@ def losses(table: pd.DataFrame, successes: tuple[str, ...]) -> Array:
 def cost_ratios(table: pd.DataFrame, column: str, smallest: float = 1.0) -> Array:
     """The logarithm of the ratio, new to base, of what all trials on a data set cost, (m,).
 
-    Failures are included. A trial that was killed has no passes: on the new side it counts as the
-    largest ratio, on the base's as the smallest, and on both as none.
+    Failures are included. A trial that was killed has no known cost, which counts as infinite: as
+    the largest ratio on the new side, as the smallest on the base's, and as none on both.
     """
-    keys = [table[name] for name in DATA_SET]
+    keys, limit = [table[name] for name in DATA_SET], np.log(LARGEST)
     base, new = (
-        table[f"{side}_{column}"].astype(float).groupby(keys).sum(min_count=1, skipna=False)
+        table[f"{side}_{column}"].astype(float).fillna(np.inf).groupby(keys).sum().clip(smallest)
         for side in ("base", "new")
     )
-    ratios = np.log(new.clip(lower=smallest)) - np.log(base.clip(lower=smallest))
-    limit = np.log(LARGEST)
-    known = ratios.fillna(limit * (new.isna().astype(float) - base.isna().astype(float)))
-    return known.clip(-limit, limit).to_numpy(dtype=float)
+    with np.errstate(invalid="ignore"):
+        ratios = np.log(new) - np.log(base)
+    return ratios.fillna(0.0).clip(-limit, limit).to_numpy(dtype=float)
 
 
 def is_disturbed(table: pd.DataFrame) -> bool:

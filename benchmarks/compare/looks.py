@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from benchmarks.runner.plan import Plan
 
@@ -27,6 +28,4 @@ def looks_of(fitters: Iterable[str], scenarios: int) -> Looks:
 
 def plan_of(plan: Plan, replicates: Mapping[str, int]) -> Plan:
     """Return a plan with so many data sets of every scenario for each fitter."""
-    from dataclasses import replace
-
     return replace(plan, data_sets=max(replicates.values()), fewer_data_sets=dict(replicates))

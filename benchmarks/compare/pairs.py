@@ -35,6 +35,8 @@ SCORES = ("status", "excess", "information_error", "hellinger", "outside_rates")
 FIGURES = (*SCORES, "cost", "seconds", "cpu_share")
 """The figures of a side: scores, and what each trial cost with its start. ``cost`` is in passes;
 ``cpu_share`` is processor ÷ wall seconds. Missing where a trial has none."""
+STARTS = ("start_weights", "start_parameters")
+"""Fields of a record that describe its start."""
 RESULT = ("outcome", "claimed", "iterations")
 """Fields of identical records that are equal; the mixture and the passes are so to rounding."""
 Scored = dict[tuple[str, int, int], tuple[list[dict[str, Any]], list[str]]]
@@ -109,7 +111,7 @@ def pair(
     looks = {fitter: tuple(sizes) for fitter, sizes in runs[1].get("looks", {}).items()}
     repeats = runs[0].get("repeats", {})
     table = rated(paired_table(base_rows, new_rows))
-    complete = {fitter: _complete(plans[1], fitter, set(shared)) for fitter in plans[1].fitters}
+    complete = _complete(plans[1], set(shared))
     return Pairs(table, unpaired, interleaved, repeats, looks, complete, plans[0].seed, notes)
 
 
@@ -189,14 +191,13 @@ def _close(one: list[Any], two: list[Any]) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=0.0, equal_nan=True)
 
 
-def _complete(plan: Plan, fitter: str, shared: set[Key]) -> int:
-    """How many data sets of every scenario have all the trials of a fitter."""
-    missing = [
-        cell.replicate
-        for cell in plan.cells()
-        if cell.fitter == fitter and not shared.issuperset(cell.trial_keys())
-    ]
-    return min(missing, default=plan.replicates(fitter))
+def _complete(plan: Plan, shared: set[Key]) -> dict[str, int]:
+    """How many data sets of every scenario have all their trials, by fitter."""
+    complete = {fitter: plan.replicates(fitter) for fitter in plan.fitters}
+    for cell in plan.cells():
+        if not shared.issuperset(cell.trial_keys()):
+            complete[cell.fitter] = min(complete[cell.fitter], cell.replicate)
+    return complete
 
 
 def scored_pairs(
@@ -275,17 +276,20 @@ def _with_inputs(records: list[Record]) -> dict[Key, Record]:
 
     A baseline describes each data set and each start once.
     """
-    inputs: dict[tuple[Any, ...], Record] = {}
-    names = ("data", "start_weights", "start_parameters")
+    data: dict[tuple[Any, ...], Record] = {}
+    starts: dict[tuple[Any, ...], Record] = {}
     for record in records:
-        for place in (key_of(record)[:2], (*key_of(record)[:2], *key_of(record)[3:])):
-            known = {name: record[name] for name in names if name in record}
-            inputs[place] = known | inputs.get(place, {})
+        scenario, replicate, _, *start = key_of(record)
+        if "data" in record:
+            data.setdefault((scenario, replicate), {"data": record["data"]})
+        if all(name in record for name in STARTS):
+            described = {name: record[name] for name in STARTS}
+            starts.setdefault((scenario, replicate, *start), described)
     found = {}
     for record in records:
-        key = key_of(record)
-        data = {k: v for k, v in inputs[key[:2]].items() if k == "data"}
-        found[key] = data | inputs[(*key[:2], *key[3:])] | record
+        scenario, replicate, _, *start = key = key_of(record)
+        own = starts.get((scenario, replicate, *start), {})
+        found[key] = data.get((scenario, replicate), {}) | own | record
     return found
 
 
@@ -305,7 +309,7 @@ def _check_inputs(key: Key, base: Record, new: Record) -> None:
 
 def _same_start(base: Record, new: Record) -> bool:
     """Whether two trials have the same start, to rounding; a start not recorded is the same."""
-    for name in ("start_weights", "start_parameters"):
+    for name in STARTS:
         if name in base and name in new:
             one, two = (np.array(record[name], dtype=float) for record in (base, new))
             if one.shape != two.shape or not np.allclose(one, two, rtol=1e-9, atol=0.0):

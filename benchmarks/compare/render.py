@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -78,32 +77,22 @@ def sentence(comparison: Comparison) -> str:
         return SENTENCES[comparison.verdict]
     changes = []
     for row in comparison.fitters.to_dict("records"):
-        fitter = row["fitter"]
-        if row["layer"] == EXACT and row["broken"]:
+        fitter, exact = row["fitter"], row["layer"] == EXACT
+        lines = comparison.lines[comparison.lines["fitter"] == fitter]
+        if exact and row["broken"]:
             changes.append(
                 f"{fitter} broke {row['broken']} of {row['pairs']} trials and mended "
                 f"{row['mended']}"
             )
-        elif (
-            row["verdict"] == "regressed"
-            and row["layer"] == EXACT
-            and not _regressed(comparison, fitter)
-        ):
+        if exact and lines.empty and row["cost"] > TOLERATED_COST:
             changes.append(
                 f"{fitter}: cost × {row['cost']:.3g}, and × {TOLERATED_COST:g} is tolerated"
             )
         changes += [
             f"{fitter}: {line['line']} {_fell(line)} (p = {line['p_holm']:.2g})"
-            for line in _regressed(comparison, fitter)
+            for line in lines[lines["verdict"] == "regressed"].to_dict("records")
         ]
     return f"Regressed: {'; '.join(changes)}."
-
-
-def _regressed(comparison: Comparison, fitter: str) -> list[Row]:
-    """The lines of a fitter that have regressed."""
-    lines = comparison.lines
-    chosen = lines[(lines["fitter"] == fitter) & (lines["verdict"] == "regressed")]
-    return list(chosen.to_dict("records"))
 
 
 def _fell(line: Row) -> str:
@@ -112,23 +101,16 @@ def _fell(line: Row) -> str:
     return _amount(line, line["estimate"])
 
 
-def broken_trials(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield (fitter, change, names of trials) of those that broke, were accepted or mended."""
-    for fitter, changes in comparison.changes.groupby("fitter", sort=False):
-        for change in ("broken", "accepted", "mended"):
-            names = names_of(changes, change)
-            if names:
-                yield str(fitter), change, names
-
-
 VERBS = {"broken": "broke", "accepted": "broke, as accepted", "mended": "mended"}
 
 
 def _exact_lines(comparison: Comparison) -> list[str]:
     """What broke and what was mended, by fitter, every trial named."""
     return [
-        f"{fitter}: {len(names)} {VERBS[change]}: {'; '.join(names)}"
-        for fitter, change, names in broken_trials(comparison)
+        f"{fitter}: {len(names)} {verb}: {'; '.join(names)}"
+        for fitter, changes in comparison.changes.groupby("fitter", sort=False)
+        for change, verb in VERBS.items()
+        if (names := names_of(changes, change))
     ]
 
 

@@ -170,8 +170,7 @@ def score_data_set(
     try:
         reference = data_set.reference if reference is None else reference
     except NoReferenceError as error:
-        rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
-        return rows, [f"{data_set.name} has no reference, so that no fit is judged: {error}"]
+        return _unjudged_rows(trials, data_set, error)
     challenged = challenge(trials, data_set, reference)
     best, notes = _BestKnown.of(challenged, data_set), []
     if best.fewer_components:
@@ -183,12 +182,7 @@ def score_data_set(
     notes += [f"{data_set.name}: in its reference {limit}" for limit in reference.limits]
     notes += [f"{data_set.name}: its reference is doubtful: {flag}" for flag in reference.flags]
     rows = [_row(*trial, data_set, best) for trial in trials]
-    if best.outside and not best.fewer_components:
-        notes.append(
-            f"{data_set.name} is not distinguishable, and in no rate: the best fit with one "
-            f"component less has an excess of {best.excess_of_fewer:.2g}"
-        )
-    return rows, notes + challenged.notes
+    return rows, notes + best.not_distinguishable(data_set) + challenged.notes
 
 
 def score_without_search(
@@ -196,7 +190,7 @@ def score_without_search(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The same by the best optimum above the fits and the truth, in place of a reference.
 
-    Data without a truth have a reference all the same.
+    Data without a truth are scored by a reference.
     """
     if data_set.truth is None:
         return score_data_set(records, data_set)
@@ -204,9 +198,8 @@ def score_without_search(
     try:
         best = _BestKnown.of(best_without_search(trials, data_set), data_set)
     except NoReferenceError as error:
-        rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
-        return rows, [f"{data_set.name} is in no rate: {error}"]
-    return [_row(*trial, data_set, best) for trial in trials], []
+        return _unjudged_rows(trials, data_set, error)
+    return [_row(*trial, data_set, best) for trial in trials], best.not_distinguishable(data_set)
 
 
 @dataclass(frozen=True)
@@ -243,8 +236,25 @@ class _BestKnown:
             NOT_DISTINGUISHABLE if excess <= FOUND_EXCESS else "",
         )
 
+    def not_distinguishable(self, data_set: DataSet) -> list[str]:
+        """A note where fewer components describe the data as well, so that it is in no rate."""
+        if not self.outside or self.fewer_components:
+            return []
+        return [
+            f"{data_set.name} is not distinguishable, and in no rate: the best fit with one "
+            f"component less has an excess of {self.excess_of_fewer:.2g}"
+        ]
+
 
 NOTHING_KNOWN = _BestKnown(outside="no reference")
+
+
+def _unjudged_rows(
+    trials: list[tuple[Record, Score]], data_set: DataSet, error: NoReferenceError
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a data set without reference, and a note that says so."""
+    rows = [_row(record, _unjudged(s, error), data_set, NOTHING_KNOWN) for record, s in trials]
+    return rows, [f"{data_set.name} has no reference, so that no fit is judged: {error}"]
 
 
 def _unjudged(score: Score, error: NoReferenceError) -> Score:

@@ -230,7 +230,7 @@ def _claims(rated: pd.DataFrame) -> dict[str, int]:
 
 
 def fit_cases(returned: pd.DataFrame) -> pd.DataFrame:
-    """What fits are, a column of booleans each, of which one is true for each fit.
+    """What fits are, a column of booleans each; exactly one is true for each fit.
 
     ``at_optimum``: found, and an excess of 0.01 at most is left to gain. ``elsewhere``: stationary
     at another mixture. ``moving``: not stationary. ``unjudged``: not scored, as an invalid one.

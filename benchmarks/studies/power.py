@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +117,8 @@ def simulate(
 def _version() -> str:
     """A digest of the code that decides comparisons, and of this file."""
     folder = Path(str(benchmarks.compare.__file__)).parent
-    content = source_digest(folder) + repr([asdict(case) for case in CASES])
-    return hashlib.sha256(content.encode()).hexdigest()
+    content = source_digest(folder).encode() + Path(__file__).read_bytes()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _block(case: Case, block: int, deadline: float) -> dict[str, Any] | None:

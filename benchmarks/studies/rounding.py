@@ -28,11 +28,10 @@ from scenarios.scenario import load
 if TYPE_CHECKING:
     import pandas as pd
 
-VARIANTS = (
-    "rows permuted",  # the same data in another order
-    "starts × (1 + 1e-12)",  # every coordinate of every start changed by rounding
-    "starts × (1 + 1e-6)",  # and by more
-)
+PERMUTED = "rows permuted"
+"""The same data in another order."""
+VARIANTS = {PERMUTED: 0.0, "starts × (1 + 1e-12)": 1e-12, "starts × (1 + 1e-6)": 1e-6}
+"""By how much of itself every coordinate of every start is changed."""
 
 
 def rounding_changes(fitters: tuple[str, ...], data_sets: int) -> pd.DataFrame:
@@ -73,8 +72,8 @@ def _pairs(spec: str, variant: str, name: str, replicate: int) -> pd.DataFrame:
     sample = Sample.of(x, scenario.family)
     starts = [_start(sample, cell, restart) for restart in restarts]
     base = _records(cell, sample, starts)
-    rows = generator.permutation(x) if variant == "rows permuted" else x
-    changed = [_changed(start, variant, generator) for start in starts]
+    rows = generator.permutation(x) if variant == PERMUTED else x
+    changed = [_changed(start, VARIANTS[variant], generator) for start in starts]
     new = _records(cell, Sample.of(rows, scenario.family), changed)
     scored, _ = scored_pairs(list(zip(base, new, strict=True)), scenario, replicate, 0)
     return paired_table(scored[: len(base)], scored[len(base) :])
@@ -96,12 +95,11 @@ def _start(sample: Sample, cell: Cell, restart: int) -> Start:
     return Start.of(policy("quantile"), sample, cell.scenario.model, seed)
 
 
-def _changed(start: Start, variant: str, generator: np.random.Generator) -> Start:
-    """A start with its coordinates changed a little."""
-    mixture = start.mixture
-    size = {"starts × (1 + 1e-12)": 1e-12, "starts × (1 + 1e-6)": 1e-6}.get(variant)
-    if size is None:
+def _changed(start: Start, size: float, generator: np.random.Generator) -> Start:
+    """A start with its coordinates changed a little, by shares of ``size``."""
+    if size == 0.0:
         return start
+    mixture = start.mixture
     point = mixture.coordinates()
     point = point * (1.0 + size * generator.normal(size=point.size))
     moved = Mixture.from_coordinates(mixture.family, mixture.components, point)

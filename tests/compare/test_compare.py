@@ -196,6 +196,7 @@ def test_a_run_is_compared_with_recorded_runs_on_their_data(tmp_path: Path) -> N
     assert "Against release" in done.stdout
     assert read(tmp_path / "run")[0]["against"] == ["baseline", "release"]
     assert read(tmp_path / "run")[0]["plan"]["seed"] == 0
+    assert "Again: mixturebench compare baseline run --alpha 0.005" in done.stdout
     # A trial that broke since the release, and was renewed away in the baseline.
     for folder in ("baseline", "run"):
         spoil(tmp_path / folder)
@@ -237,6 +238,9 @@ def test_against_takes_only_a_tree_of_this_project(tmp_path: Path) -> None:
         (("--against", "HEAD", "--against", "main"), "one revision"),
         (("--against", "HEAD", "--workers", "2"), "leave out --workers"),
         (("--against", "HEAD", "--dask", "here"), "leave out --dask"),
+        (("--against", "HEAD", "--dry-run"), "leave out --dry-run"),
+        (("--budget", "5m"), "--budget 5m: it is for --against"),
+        (("--verdict", "v.md"), "--verdict v.md: it is for --against"),
     ],
 )
 def test_a_wrong_option_of_a_comparison_is_one_sentence(

@@ -106,6 +106,9 @@ def test_the_cost_of_a_fitter_that_repeats_is_compared_as_it_is() -> None:
     comparison = compare(pairs, 0.01)
     assert comparison.exit_code == 1
     assert sentence(comparison) == "Regressed: f: cost × 1.06, and × 1.05 is tolerated."
+    pairs.table.loc[7, ["new_status", "new_excess", "identical"]] = ["local", 9.0, False]
+    both = sentence(compare(pairs, 0.01))
+    assert both.startswith("Regressed: f broke 1 of 48 trials and mended 0; f: cost × 1.06")
     pairs = pairs_of(24, {"cost": lambda g: 10.4}, repeats={"f": True}, interleaved=False)
     assert compare(pairs, 0.01).exit_code == 0
 

@@ -782,8 +782,8 @@ COUNTING = [
         "killed-trials-cost-nothing",
         "benchmarks/compare/lines.py",
         "cost_ratios",
-        "limit * (new.isna().astype(float) - base.isna().astype(float))",
-        "0.0",
+        ".fillna(np.inf)",
+        ".fillna(0.0)",
         (f"{VERDICT}test_failures_and_killed_trials_count_in_rates_and_costs",),
     ),
     Mutant(

@@ -552,4 +552,16 @@ def test_without_a_search_and_without_an_optimum_nothing_is_judged(unequal: Data
     rows, notes = score_without_search([record(**fit)], far)
     assert rows[0]["status"] in ("spurious", "no_reference")
     assert rows[0]["outside_rates"] == "no reference"
-    assert "is in no rate" in notes[0]
+    assert "has no reference, so that no fit is judged" in notes[0]
+
+
+def test_without_a_search_what_fewer_components_describe_is_noted() -> None:
+    # Two betas that 10,000 observations hardly tell apart, at a tenth of them.
+    content = {**load("near_identical").content, "n": 1000}
+    data_set = DataSet.of(build("near", content, Path()), 0, seed=0)
+    mixture = data_set.scenario.truth
+    assert mixture is not None
+    fit = {"weights": mixture.weights.tolist(), "parameters": mixture.parameters.tolist()}
+    (row,), notes = score_without_search([record(scenario="near", **fit)], data_set)
+    assert row["outside_rates"] == "not distinguishable"
+    assert ["is not distinguishable" in note for note in notes] == [True]

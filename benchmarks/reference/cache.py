@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.reference.certificate import Reference
+from scenarios.cache_folder import cache_folder
 
 KEY_LENGTH = 24
 """Hexadecimal digits in the name of a stored reference."""
@@ -22,12 +22,6 @@ class Cache:
 
     def __repr__(self) -> str:
         return f"{self.folder}: {self.references} references, {self.size / 1e6:.1f} MB"
-
-
-def cache_folder() -> Path:
-    """The folder of stored references: MIXTUREBENCH_CACHE, or the user's cache folder."""
-    folder = os.environ.get("MIXTUREBENCH_CACHE")
-    return Path(folder) if folder else Path.home() / ".cache" / "mixturebench"
 
 
 def stored_reference(path: Path) -> Reference | None:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks.reference.admissible import spurious_reason
-from benchmarks.reference.cache import cache_folder
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.runner.datasets import draw_sample
 from benchmarks.runner.plan import Record
 from benchmarks.scoring.facts import weighted
+from scenarios.cache_folder import cache_folder
 from scenarios.data_files import as_data
 from scenarios.errors import UserError
 from scenarios.families import families

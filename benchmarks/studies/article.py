@@ -143,8 +143,8 @@ def restarts_needed(share: float) -> int:
 
 def merged_nll(scored: ScoredRun) -> float:
     """The lowest NLL of one beta on the article's data."""
-    from benchmarks.reference.cache import cache_folder
     from benchmarks.reference.search import find_reference
+    from scenarios.cache_folder import cache_folder
 
     data_set = scored.data_sets["founding", 0]
     one = find_reference(data_set.sample, 1, data_set.min_spread, cache_folder())

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks.reference.cache import cache_folder
 from benchmarks.reference.search import find_reference
 from benchmarks.runner.datasets import draw_sample
 from fitters.spec import parse
 from fitters.starts import Start, policies, policy
+from scenarios.cache_folder import cache_folder
 from scenarios.errors import UserError
 from scenarios.families import family
 from scenarios.model import Model

@@ -100,6 +100,7 @@ def own_caches(shared: Path) -> Iterator[None]:
     compiled = ROOT / ".pytest_cache" / "compiled"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIXTUREBENCH_CACHE", str(shared / "references"))
+        patch.setenv("MIXTUREBENCH_COMPILED", str(compiled / "mixturebench"))
         patch.setenv("PYTENSOR_FLAGS", f"base_compiledir={compiled / 'pytensor'}")
         patch.setenv("NUMBA_CACHE_DIR", str(compiled / "numba"))
         yield

@@ -64,20 +64,24 @@ def draw(scenario_name: str) -> tuple[Scenario, Sample]:
     """The scenario and its data set 0, drawn by this commit; skips an unknown scenario."""
     skip_if(commit_skip_reason("benchmarks.runner.datasets"))
     from benchmarks.runner.datasets import draw_sample
+    from benchmarks.runner.kernels import load_kernels
     from scenarios.errors import UserError
     from scenarios.scenario import load
 
     try:
         scenario = load(scenario_name)
-        return scenario, draw_sample(scenario, 0, SEED)
+        sample = draw_sample(scenario, 0, SEED)
     except UserError as error:
         raise NotImplementedError(f"not in this commit: {error}") from error
+    load_kernels(sample)
+    return scenario, sample
 
 
 def prepare(fitter: str, scenario_name: str) -> tuple[Prepared, Start]:
     """The fitter prepared for data set 0, and a start; skips a point that is not measured."""
     skip_if(point_skip_reason(fitter, scenario_name))
     scenario, sample = draw(scenario_name)
+    from benchmarks.runner.kernels import load_kernels_of
     from fitters.spec import parse
     from fitters.starts import Start, policy
     from scenarios.errors import UserError
@@ -88,4 +92,5 @@ def prepare(fitter: str, scenario_name: str) -> tuple[Prepared, Start]:
     except UserError as error:
         raise NotImplementedError(f"not in this commit: {error}") from error
     model = Model(sample.family, scenario.components)
+    load_kernels_of(chosen, [START], sample)
     return chosen.prepare(sample, model), Start.of(policy(START), sample, model, 1)

@@ -127,6 +127,8 @@ class Fitter(metaclass=_FitterClass):
     """Who counts passes: the sample's kernels, or the fitter itself in ``Fit.passes``."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that a worker imports before any clock starts: imports are no part of setup."""
+    kernels: ClassVar[tuple[str, ...]] = ("likelihoods", "expectations", "gradients", "hessians")
+    """Compiled passes that a worker loads before any clock starts: by default all of a sample's."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named groups of settings, for ``name:preset=...``."""
 

@@ -30,6 +30,7 @@ class Direct(Fitter):
 
     name = "direct"
     libraries = ("scipy.optimize",)
+    kernels = ("gradients", "hessians")
 
     method: Literal["auto", "trust-exact", "trust-ncg", "Newton-CG", "BFGS", "L-BFGS-B", "CG"] = (
         "auto"

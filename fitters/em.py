@@ -14,24 +14,28 @@ from dataclasses import dataclass as plain_dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Array, Batch, Fit, Fitter, Model, Observe, Prepared, Sample, Start
+from fitters.base import Batch, Fit, Fitter, Model, Observe, Prepared, Sample, Start
+from fitters.em_round import (
+    CONVERGED,
+    EXHAUSTED,
+    OUTSIDE,
+    RUNNING,
+    STALLED,
+    Restarts,
+    Rules,
+    advance,
+)
 from fitters.sketching import Bins, judged, view_of
 from fitters.trust_region import safeguarded_steps
-from scenarios.families import ExponentialFamily
 from scenarios.mixture import Index, MixtureBatch
-
-Mask = NDArray[np.bool_]
 
 ROUNDING = 1e-14
 """Relative change of the log likelihood that is rounding: the restart no longer moves."""
 NEWTON_AFTER = 30
 """E-steps after which the hybrid takes Newton steps."""
-FIRST_RADIUS = 1.0
-"""Length of the longest first Newton step, in coordinates of order one."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class EM(Fitter):
     """
 
     name = "em"
+    kernels = ("em_round", "gradients", "hessians")
 
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Predicted nats of total log likelihood left at which to stop."""
@@ -93,162 +98,75 @@ class _PreparedEM(Prepared):
         self, starts: Sequence[Start], seeds: Sequence[int], observe: Observe = lambda copy: None
     ) -> list[Fit]:
         mixtures = MixtureBatch.of([start.mixture for start in starts], self.sample.family)
-        restarts = _Restarts(self.settings, self.sample, mixtures, observe)
+        ascent = _Ascent(self.settings, self.sample, mixtures, observe)
         with np.errstate(all="ignore"):
-            restarts.run()
-        return [judged(fit, self.sample) for fit in restarts.fits()]
+            ascent.run()
+        return [judged(fit, self.sample) for fit in ascent.fits()]
 
 
-@plain_dataclass(frozen=True)
-class _EMPath:
-    """Two EM steps of b restarts."""
-
-    index: Index
-    """Which of all restarts these are, (b,)."""
-    points: Array
-    """Coordinates at the beginning, after one step and after two, (3, b, p)."""
-    value: Array
-    """Log likelihood after one step, (b,)."""
-    gain: Array
-    """Nats gained by the first step, (b,)."""
-
-    @property
-    def steps(self) -> Array:
-        """The two steps, (2, b, p)."""
-        return np.diff(self.points, axis=0)
-
-    @property
-    def stalled(self) -> Mask:
-        """Whether the likelihood changed by rounding alone, (b,)."""
-        return np.asarray(np.abs(self.gain) < ROUNDING * np.abs(self.value))
-
-    @property
-    def remaining(self) -> Array:
-        """Nats left if the gains go on to shrink geometrically, as squares of steps do, (b,)."""
-        squares = np.sum(self.steps**2, axis=2)
-        shrink = np.minimum(squares[1] / np.maximum(squares[0], 1e-300), 1.0)
-        return np.asarray(self.gain * shrink / np.maximum(1.0 - shrink, 1e-12))
-
-
-class _Restarts:
-    """State of B independent restarts run as a batch. ``index`` (b,) selects restarts."""
+class _Ascent:
+    """B independent restarts, and the decisions between their rounds."""
 
     def __init__(
         self, settings: EM, sample: Sample, starts: MixtureBatch, observe: Observe
     ) -> None:
         self.settings, self.sample, self.observe = settings, sample, observe
-        self.mixtures, size = starts, len(starts)
-        self.outcomes: dict[int, tuple[bool, str]] = {}
-        """(claim of convergence, message) of each restart that has stopped."""
-        self.e_steps, self.hessians = np.zeros(size, dtype=int), np.zeros(size, dtype=int)
-        self.check_below = np.full(size, np.inf)
-        """Estimated nats left below which the next convergence check is due."""
-        self.max_length, self.radius = np.full(size, np.inf), np.full(size, FIRST_RADIUS)
-        """Longest extrapolation, and longest Newton step; a rejected one shortens them."""
+        newton_after = NEWTON_AFTER if settings.newton else np.inf
+        self.rules = Rules(
+            settings.max_iterations, settings.tolerance, ROUNDING, newton_after, settings.accelerate
+        )
+        self.restarts = Restarts.at(starts)
+        self.gain_left = np.full(len(starts), np.inf)
+        """Nats left by a quadratic model of each restart that has converged."""
+        self.hessians = np.zeros(len(starts), dtype=int)
 
     def run(self) -> None:
         """Iterate until every restart has stopped."""
-        limit = self.settings.max_iterations
-        while len(self.outcomes) < len(self.mixtures):
-            running = np.array([i for i in range(len(self.mixtures)) if i not in self.outcomes])
-            exhausted = self.e_steps[running] >= limit
-            self._stop(running[exhausted], f"stopped after max_iterations={limit}")
-            if not exhausted.all():
-                self._round(running[~exhausted])
+        restarts, first = self.restarts, np.array([0])
+        self.observe(lambda: self.mixtures(first)[0])
+        while (restarts.state == RUNNING).any():
+            advance(self.sample, restarts, self.rules)
+            self.observe(lambda: self.mixtures(first)[0])
+            if restarts.due.any():
+                self._decide(np.flatnonzero(restarts.due))
+
+    def mixtures(self, index: Index) -> MixtureBatch:
+        """The current mixtures of some restarts."""
+        restarts = self.restarts
+        return MixtureBatch(self.sample.family, restarts.weights[index], restarts.parameters[index])
 
     def fits(self) -> list[Fit]:
         """Return one ``Fit`` per restart."""
         fits, pass_size = [], len(self.sample.counts) / self.sample.size
-        for i, (claimed, message) in sorted(self.outcomes.items()):
-            e_steps, hessians = int(self.e_steps[i]), int(self.hessians[i])
+        for i, state in enumerate(self.restarts.state):
+            e_steps, hessians = int(self.restarts.e_steps[i]), int(self.hessians[i])
             passes = {"expectation": e_steps * pass_size, "hessian": hessians * pass_size}
-            fits.append(Fit(self.mixtures[i], claimed, e_steps, passes, message))
+            message = {
+                CONVERGED: f"about {self.gain_left[i]:.1e} nats left",
+                STALLED: "stalled away from a maximum",
+                OUTSIDE: "an M-step left the domain",
+                EXHAUSTED: f"stopped after max_iterations={self.settings.max_iterations}",
+            }[int(state)]
+            mixture = self.mixtures(np.array([i]))[0]
+            fits.append(Fit(mixture, bool(state == CONVERGED), e_steps, passes, message))
         return fits
 
-    def _round(self, index: Index) -> None:
-        """Two EM steps, a convergence check where one is due, and an accelerated step."""
-        path = self._two_em_steps(index)
-        by_newton = self.settings.newton & (self.e_steps[path.index] >= NEWTON_AFTER)
-        gain_left, newton_points = self._check_convergence(path, by_newton)
-        converged = gain_left < self.settings.tolerance
-        for i, gain in zip(path.index[converged], gain_left[converged], strict=True):
-            self.outcomes[int(i)] = (True, f"about {gain:.1e} nats left")
-        self._stop(path.index[path.stalled & ~converged], "stalled away from a maximum")
-        if self.settings.accelerate:
-            lengths, points = self._extrapolate(path)
-            points = np.where(by_newton[:, None], newton_points, points)
-            going = ~converged & ~path.stalled & np.isfinite(points).all(axis=1)
-            if going.any():
-                accepted = self._accept(path.index[going], points[going], path.value[going])
-                shorter = np.maximum(lengths[going] / 16.0, 2.0)
-                self.max_length[path.index[going]] = np.where(accepted, np.inf, shorter)
-                factor = np.where(accepted, 2.0, 0.25)
-                self.radius[path.index[going]] *= np.where(by_newton[going], factor, 1.0)
+    def _decide(self, index: Index) -> None:
+        """Stop restarts that have converged or stalled, and set the others' Newton points.
 
-    def _two_em_steps(self, index: Index) -> _EMPath:
-        """Take two EM steps; a restart whose M-step leaves the domain stops where it was."""
-        origin = self.mixtures.take(index)
-        value, first = self._em_step(index, origin)
-        self.observe(lambda: origin[0])
-        value_first, second = self._em_step(index, first)
-        self.observe(lambda: first[0])
-        valid = first.valid() & second.valid()
-        self._stop(index[~valid], "an M-step left the domain")
-        self.mixtures.put(index[valid], second.take(valid))
-        points = np.stack([batch.take(valid).coordinates() for batch in (origin, first, second)])
-        return _EMPath(index[valid], points, value_first[valid], (value_first - value)[valid])
-
-    def _em_step(self, index: Index, batch: MixtureBatch) -> tuple[Array, MixtureBatch]:
-        """Log likelihoods (b,) at ``batch``, and the mixtures one EM step further."""
-        family = self.sample.family
-        assert isinstance(family, ExponentialFamily)
-        value, mass, totals = self.sample.expectations(batch)
-        self.e_steps[index] += 1
-        means = (totals / mass[:, :, None]).reshape(-1, totals.shape[2])
-        parameters = family.maximise(means, initial=batch.parameters.reshape(means.shape))
-        weights = mass / mass.sum(axis=1, keepdims=True)
-        return value, MixtureBatch(family, weights, parameters.reshape(totals.shape))
-
-    def _check_convergence(self, path: _EMPath, by_newton: Mask) -> tuple[Array, Array]:
-        """Gains predicted by quadratic models (b,), and their Newton points (b, p).
-
-        A check costs a Hessian: it is made where the EM steps predict less than the tolerance,
-        where they stalled, and where the Newton point is needed. Elsewhere the gain is infinite.
+        A decision costs a Hessian: it is made where the EM steps predict less than the tolerance,
+        where they stalled, and where Newton's point takes the place of SQUAREM's.
         """
-        index, remaining = path.index, path.remaining
-        little = remaining < np.minimum(self.settings.tolerance, self.check_below[index])
-        due = path.stalled | by_newton | little
-        gain_left, points = np.full(len(index), np.inf), np.full(path.points.shape[1:], np.nan)
-        if due.any():
-            here = self.mixtures.take(index[due])
-            _, gradients, hessians = self.sample.hessians(here)
-            self.hessians[index[due]] += 1
-            steps, gain_left[due] = safeguarded_steps(gradients, hessians, self.radius[index[due]])
-            points[due] = here.coordinates() + steps
-        self.check_below[index[due]] = remaining[due] / 4.0
-        return gain_left, points
-
-    def _extrapolate(self, path: _EMPath) -> tuple[Array, Array]:
-        """SQUAREM's step lengths (b,) and points (b, p); NaN for lengths up to 1, EM's own."""
-        first, second = path.steps
-        bend = second - first
-        length = np.linalg.norm(first, axis=1) / np.linalg.norm(bend, axis=1)
-        length = np.minimum(length, self.max_length[path.index])
-        longer = np.where(length > 1.0, length, np.nan)[:, None]
-        return length, path.points[0] + 2.0 * longer * first + longer**2 * bend
-
-    def _accept(self, index: Index, points: Array, previous: Array) -> Mask:
-        """Move to the points, plus one EM step, where the likelihood is not below ``previous``.
-
-        Returns which restarts moved, (b,).
-        """
-        trial = MixtureBatch.from_coordinates(self.sample.family, self.mixtures.components, points)
-        value, stabilised = self._em_step(index, trial)
-        accepted = (value >= previous) & trial.valid() & stabilised.valid()
-        if accepted.any():
-            self.observe(lambda: trial.take(accepted)[0])
-        self.mixtures.put(index[accepted], stabilised.take(accepted))
-        return np.asarray(accepted)
-
-    def _stop(self, index: Index, message: str) -> None:
-        self.outcomes |= dict.fromkeys(index.tolist(), (False, message))
+        restarts, here = self.restarts, self.mixtures(index)
+        _, gradients, hessians = self.sample.hessians(here)
+        self.hessians[index] += 1
+        steps, gain_left = safeguarded_steps(gradients, hessians, restarts.radius[index])
+        restarts.check_below[index] = restarts.remaining[index] / 4.0
+        self.gain_left[index] = gain_left
+        restarts.state[index[restarts.stalled(index, ROUNDING)]] = STALLED
+        restarts.state[index[gain_left < self.settings.tolerance]] = CONVERGED
+        by_newton = restarts.by_newton[index]
+        restarts.points[index[by_newton]] = (here.coordinates() + steps)[by_newton]
+        finite = np.isfinite(restarts.points[index]).all(axis=1)
+        going = restarts.state[index] == RUNNING
+        restarts.leaping[index] = self.settings.accelerate & going & finite

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Array, Batch, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.base import Batch, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.newton_round import Restarts
 from fitters.sketching import Bins, sketch_unsupported_reason, view_of
-from fitters.trust_region import safeguarded_steps, trust_region_steps
+from fitters.trust_region import safeguarded_steps
 from scenarios.mixture import MixtureBatch
 
-FIRST_RADIUS, MIN_RADIUS, MAX_RADIUS = 1.0, 1e-10, 1000.0
-MIN_RATIO = 0.15
-"""Share of the predicted gain that a step must bring to be accepted."""
 POLISHED = 1e-6
 """Nats predicted to be left below which polishing ends with the step just computed."""
 MAX_POLISH_STEPS = 10
@@ -42,6 +40,7 @@ class Newton(Fitter):
     """
 
     name = "newton"
+    kernels = ("newton_round", "hessians")
 
     tolerance: Annotated[float, Field(gt=0)] = 1e-6
     """Largest component of the mean gradient at which to stop."""
@@ -131,62 +130,14 @@ def newton_ascent(
     there (B,), and the numbers of steps (B,). Each restart makes one Hessian pass more than
     steps. ``observe`` is called with the first restart after each step.
     """
-    mixtures = MixtureBatch(starts.family, starts.weights.copy(), starts.parameters.copy())
-    current = _Models.at(sample, mixtures, mixtures.coordinates())
-    radius = np.full(len(starts), FIRST_RADIUS)
-    steps, active = np.zeros(len(starts), dtype=int), np.arange(len(starts))
+    restarts, first = Restarts.at(sample, starts), np.array([0])
     for _ in range(max_steps):
-        promising = np.isfinite(current.values[active]) & (radius[active] > MIN_RADIUS)
-        active = active[promising & (current.largest_gradients()[active] > tolerance)]
-        if not active.size:
+        if restarts.advance(tolerance) == 0:
             break
-        step, predicted = trust_region_steps(
-            current.gradients[active], current.hessians[active], radius[active]
-        )
-        points = current.points[active] + step
-        trial = MixtureBatch.from_coordinates(sample.family, starts.components, points)
-        candidate = _Models.at(sample, trial, points)
-        steps[active] += 1
-        actual = current.values[active] - candidate.values
-        ratio = np.where(np.isfinite(candidate.values), actual / predicted, -np.inf)
-        radius[active] = _next_radius(radius[active], ratio, np.linalg.norm(step, axis=1))
-        accepted = ratio > MIN_RATIO
-        mixtures.put(active[accepted], trial.take(accepted))
-        for array, new in zip(current, candidate, strict=True):
-            array[active[accepted]] = new[accepted]
-        observe(lambda: mixtures.take(np.array([0]))[0])  # a copy: the arrays change in place
-    return mixtures, current.largest_gradients() <= tolerance, steps
-
-
-class _Models(NamedTuple):
-    """Quadratic models of -ℓ/n at B points."""
-
-    points: Array
-    """Coordinates (B, p)."""
-    values: Array
-    """-ℓ/n (B,); infinite where it or a derivative is not finite."""
-    gradients: Array
-    hessians: Array
-
-    @classmethod
-    def at(cls, sample: Sample, mixtures: MixtureBatch, points: Array) -> _Models:
-        """Evaluate ``mixtures``, whose coordinates are ``points``: one Hessian pass each."""
-        with np.errstate(all="ignore"):
-            values, gradients, hessians = sample.hessians(mixtures)
-        n = sample.size
-        finite = np.isfinite(values + gradients.sum(axis=1) + hessians.sum(axis=(1, 2)))
-        return cls(points, np.where(finite, -values / n, np.inf), -gradients / n, -hessians / n)
-
-    def largest_gradients(self) -> Array:
-        """The largest absolute component of each gradient, (B,)."""
-        return np.asarray(np.abs(self.gradients).max(axis=1))
-
-
-def _next_radius(radius: Array, ratio: Array, length: Array) -> Array:
-    """Shrink the radius after a poor step, and grow it after a good one that reached it."""
-    grow = (ratio > 0.75) & (length >= 0.999 * radius)
-    grown = np.where(grow, np.minimum(2.0 * radius, MAX_RADIUS), radius)
-    return np.where(ratio < 0.25, 0.25 * radius, grown)
+        observe(lambda: restarts.mixtures(first)[0])  # a copy: the arrays change in place
+    everything = np.arange(len(starts))
+    converged = restarts.largest_gradients() <= tolerance
+    return restarts.mixtures(everything), converged, restarts.steps
 
 
 def _polish(sample: Sample, mixture: Mixture, observe: Observe) -> tuple[Mixture | None, float]:

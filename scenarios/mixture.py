@@ -225,10 +225,6 @@ class MixtureBatch(_Coordinates):
         """A batch of some of the mixtures."""
         return MixtureBatch(self.family, self.weights[index], self.parameters[index])
 
-    def put(self, index: Index, others: MixtureBatch) -> None:
-        """Replace the mixtures at ``index`` by ``others``."""
-        self.weights[index], self.parameters[index] = others.weights, others.parameters
-
     def valid(self) -> NDArray[np.bool_]:
         """Which mixtures are valid, (B,)."""
         if self.family.valid(self.parameters) and (self.weights >= 0.0).all():

@@ -7,25 +7,24 @@ fitter that uses them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from scenarios import kernels
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
+from scenarios.kernels.compiled_rows import CompiledRows
+from scenarios.kernels.numpy_rows import NumpyRows, rows_of, stored_rows
 from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.random_part import Reservoir, random_part
 from scenarios.sketch import Sketch, blocks
 
-CACHE_BLOCK = 1 << 13
-"""Rows in a block of a pass, whose intermediate results stay in the processor's cache."""
-MAX_BATCH_ROWS = 1 << 13
-"""Rows × mixtures that a kernel evaluates at once."""
 IN_MEMORY = 1 << 22
+"""Observations that are evaluated at once, and from which a family is anchored at a part."""
+STORED = 1 << 24
 """Observations up to which T(x) is stored; beyond, every pass computes it anew."""
 FINER = 16
 """How many times the rows of a sketch a finer one has, which shows what the sketch loses."""
@@ -76,7 +75,7 @@ class Sample:
         if isinstance(anchored, ExponentialFamily):
             parts = (x[low : low + IN_MEMORY] for low in range(0, x.size, IN_MEMORY))
             log_base = float(sum(anchored.log_base(part).sum() for part in parts))
-        rows = None if large else np.asfortranarray(_rows(anchored, x))
+        rows = stored_rows(anchored, x) if x.size <= STORED else None
         return cls(anchored, x, rows, np.broadcast_to(np.float64(1.0), x.size), log_base)
 
     @classmethod
@@ -123,7 +122,7 @@ class Sample:
     @cached_property
     def finer(self) -> Sample | None:
         """The same observations in ``FINER`` times the rows; None of a sample that is no sketch."""
-        if self._grid is None or self.counts.strides == (0,):
+        if self._grid is None or self.all_counts_are_one:
             return None
         rows, counts = self._grid.rows(FINER * len(self.counts))
         source = self if self.source is None else self.source
@@ -150,7 +149,7 @@ class Sample:
     def rows(self) -> Array:
         """All rows (r, d)."""
         stored = self.stored_rows
-        return _rows(self.family, self.observations) if stored is None else stored
+        return rows_of(self.family, self.observations) if stored is None else stored
 
     @cached_property
     def ordered(self) -> Array:
@@ -186,10 +185,10 @@ class Sample:
 
     def log_likelihoods(self, batch: MixtureBatch) -> Array:
         """``log_likelihood`` of each of B mixtures, (B,). B passes."""
-        value = np.full(len(batch), self.log_base)
-        for index, part, *_ in self._pass(batch, "likelihood"):
-            value[index] += part
-        return value
+        self._count_passes(batch, "likelihood")
+        rows = self.compiled_rows
+        values = None if rows is None else rows.likelihoods(batch)
+        return self.log_base + (self._rows.likelihoods(batch) if values is None else values)
 
     def expectation(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """The E-step: log likelihood, expected counts (K,), Σ responsibility · row (K, d).
@@ -203,37 +202,22 @@ class Sample:
         self, batch: MixtureBatch, kernel: str = "expectation"
     ) -> tuple[Array, Array, Array]:
         """``expectation`` of each of B mixtures: (B,), (B, K), (B, K, d). B passes."""
-        value, mass = np.full(len(batch), self.log_base), np.zeros(batch.weights.shape)
-        totals = np.zeros((*batch.weights.shape, len(self.family.parameters)))
-        for index, part, responsibilities, rows, counts in self._pass(batch, kernel):
-            weighted = responsibilities if counts is None else responsibilities * counts
-            value[index] += part
-            mass[index] += weighted.sum(axis=2)
-            totals[index] += weighted @ rows.T
-        return value, mass, totals
+        self._count_passes(batch, kernel)
+        compiled = self.compiled_rows and self.compiled_rows.expectations(batch)
+        value, mass, totals = compiled or self._rows.expectations(batch)
+        return self.log_base + value, mass, totals
 
     def gradient(self, mixture: Mixture) -> tuple[float, Array]:
         """Log likelihood and its gradient (p,) in coordinates: one pass.
 
         Where the component scores are numeric, each density for their differences is a pass too.
         """
-        family, weights = self.family, mixture.weights
-        if isinstance(family, ExponentialFamily):
-            values, masses, sums = self.expectations(_single(mixture), "gradient")
-            value, mass, totals = float(values[0]), masses[0], sums[0]
-            free = kernels.natural_gradient(family, mixture.parameters, mass, totals)
-        else:
-            value, mass = self.log_base, np.zeros(len(weights))
-            free = np.zeros(mixture.parameters.shape)
-            for _, part, (shares,), rows, counts in self._pass(_single(mixture), "gradient"):
-                weighted = shares if counts is None else shares * counts
-                value += float(part[0])
-                mass += weighted.sum(axis=1)
-                scores = family.score(rows[0], mixture.parameters)
-                free += (scores @ weighted[:, :, None])[..., 0]
-            self._count_differences(order=1)
-        odds = mass[:-1] - mass.sum() * weights[:-1]
-        return value, np.concatenate([odds, free.ravel()])
+        batch = _single(mixture)
+        self._count_passes(batch, "gradient")
+        self._count_differences(batch, order=1)
+        compiled = self.compiled_rows and self.compiled_rows.gradients(batch)
+        value, gradient = compiled or self._rows.gradients(batch)
+        return self.log_base + float(value[0]), gradient[0]
 
     def hessian(self, mixture: Mixture) -> tuple[float, Array, Array]:
         """Log likelihood, gradient (p,) and Hessian (p, p) in coordinates: one pass.
@@ -246,33 +230,11 @@ class Sample:
 
     def hessians(self, batch: MixtureBatch) -> tuple[Array, Array, Array]:
         """``hessian`` of each of B mixtures: (B,), (B, p), (B, p, p). B passes."""
-        family, (size, components) = self.family, batch.weights.shape
-        d, rows_of = len(family.parameters), batch.parameters.reshape(size * components, -1)
-        value = np.full(size, self.log_base)
-        singles = np.zeros((size, components, 1 + d, 1 + d))
-        pairs = np.zeros((size, components * (1 + d), components * (1 + d)))
-        if isinstance(family, ExponentialFamily):
-            means = family.mean_statistics(family.natural(rows_of))
-            for index, part, shares, rows, counts in self._pass(batch, "hessian"):
-                flat = slice(index.start * components, index.stop * components)
-                single, pair = kernels.products(shares, rows - means[flat, :, None], counts)
-                value[index] += part
-                singles[index] += single
-                pairs[index] += pair
-            slopes, bends = kernels.natural_maps(family, rows_of, means, singles)
-        else:
-            slopes = np.broadcast_to(np.eye(d), (size, components, d, d))
-            bends = np.zeros(slopes.shape)
-            derivatives: list[Array] = []
-            for index, part, shares, _, counts in self._pass(batch, "hessian", derivatives):
-                first, second = derivatives
-                single, pair = kernels.products(shares, first, counts)
-                value[index] += part
-                singles[index] += single
-                pairs[index] += pair
-                bends[index] += kernels.bends_of(shares, second, counts)
-            self._count_differences(order=2, mixtures=size)
-        return value, *kernels.louis_derivatives(batch.weights, singles, pairs, slopes, bends)
+        self._count_passes(batch, "hessian")
+        self._count_differences(batch, order=2)
+        compiled = self.compiled_rows and self.compiled_rows.hessians(batch)
+        value, gradients, hessians = compiled or self._rows.hessians(batch)
+        return self.log_base + value, gradients, hessians
 
     def component_derivatives(self, batch: MixtureBatch) -> tuple[Array, Array, Array, Array]:
         """Log likelihoods (B,), and of each component the sums of an M-step. B passes.
@@ -280,60 +242,41 @@ class Sample:
         These are Σ r (B, K), Σ r∇log f (B, K, d) and Σ r∇²log f (B, K, d, d) by the free
         coordinates, with r the responsibilities. For families without exponential form.
         """
-        (size, components), d = batch.weights.shape, len(self.family.parameters)
-        value, mass = np.full(size, self.log_base), np.zeros((size, components))
-        slopes, bends = np.zeros((size, components, d)), np.zeros((size, components, d, d))
-        derivatives: list[Array] = []
-        for index, part, shares, _, counts in self._pass(batch, "hessian", derivatives):
-            first, second = derivatives
-            weighted = shares if counts is None else shares * counts
-            value[index] += part
-            mass[index] += weighted.sum(axis=2)
-            each = first @ weighted.reshape(len(first), -1, 1)
-            slopes[index] += each.reshape(*shares.shape[:2], d)
-            bends[index] += kernels.bends_of(shares, second, counts)
-        self._count_differences(order=2, mixtures=size)
-        return value, mass, slopes, bends
+        self._count_passes(batch, "hessian")
+        self._count_differences(batch, order=2)
+        value, mass, slopes, bends = self._rows.component_derivatives(batch)
+        return self.log_base + value, mass, slopes, bends
 
-    def _count_differences(self, order: int, mixtures: int = 1) -> None:
+    @cached_property
+    def _rows(self) -> NumpyRows:
+        return NumpyRows(self.family, self.observations, self.stored_rows, self.counts)
+
+    @cached_property
+    def compiled_rows(self) -> CompiledRows | None:
+        """The rows as compiled functions take them; None where all passes are numpy's.
+
+        Those are rows of other families than exponential ones with two statistics, and rows that
+        are not stored.
+        """
+        rows, family = self.stored_rows, self.family
+        if rows is None or not isinstance(family, ExponentialFamily) or rows.shape[1] != 2:
+            return None
+        return CompiledRows.of(family, rows, None if self.all_counts_are_one else self.counts)
+
+    @property
+    def all_counts_are_one(self) -> bool:
+        """Whether each row is one observation."""
+        return self.counts.strides == (0,)
+
+    def _count_passes(self, batch: MixtureBatch, kernel: str) -> None:
+        self.count(len(batch) * len(self.counts) / self.size, kernel)
+
+    def _count_differences(self, batch: MixtureBatch, order: int) -> None:
         """Count the densities for derivatives up to ``order``, if they are numeric."""
         densities = self.family.difference_densities(order)
         if densities:
-            self.count(mixtures * densities * len(self.counts) / self.size)
-
-    def _pass(
-        self, batch: MixtureBatch, kernel: str, derivatives: list[Array] | None = None
-    ) -> Iterator[tuple[slice, Array, Array, Array, Array | None]]:
-        """Pass over all rows for each of B mixtures, a block of rows and some mixtures at a time.
-
-        Yields the slice of the mixtures, Σ counts · (log density - h) (b,), responsibilities
-        (b, K, m), which the caller may overwrite, the rows (d, m), and their counts (m,), None
-        where all are 1. ``derivatives``, if given, then holds those of the components, by
-        ``Family.derivatives``: of rows that hold x.
-        """
-        size, components = batch.weights.shape
-        joint_of = kernels.joint_densities(self.family, batch, derivatives)
-        all_counts_are_one = self.counts.strides == (0,)
-        self.count(size * len(self.counts) / self.size, kernel)
-        at_once = MAX_BATCH_ROWS if derivatives is None else MAX_BATCH_ROWS // 2
-        together = max(1, at_once // len(self.counts))
-        for low in range(0, len(self.counts), CACHE_BLOCK):
-            block = slice(low, low + CACHE_BLOCK)
-            if self.stored_rows is None:
-                rows = _rows(self.family, self.observations[block]).T
-            else:
-                rows = self.stored_rows[block].T
-            counts = None if all_counts_are_one else self.counts[block]
-            for first in range(0, size, together):
-                index = slice(first, min(first + together, size))
-                flat = slice(index.start * components, index.stop * components)
-                joint = joint_of(flat, rows).reshape(-1, components, rows.shape[1])
-                yield index, kernels.posterior(joint, counts), joint, rows, counts
+            self.count(len(batch) * densities * len(self.counts) / self.size)
 
 
 def _single(mixture: Mixture) -> MixtureBatch:
     return MixtureBatch(mixture.family, mixture.weights[None], mixture.parameters[None])
-
-
-def _rows(family: Family, x: Array) -> Array:
-    return family.statistics(x) if isinstance(family, ExponentialFamily) else x[:, None]

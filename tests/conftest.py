@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +27,8 @@ from benchmarks.scoring.scored_run import score_run
 from fitters.spec import fitters
 from fitters.starts import policies
 from scenarios.families import ExponentialFamily, Family, families, family
+from scenarios.kernels.folder import kernel_folder
+from scenarios.kernels.loading import CHOICE
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 
@@ -96,14 +100,29 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_caches(shared: Path) -> Iterator[None]:
-    """Use caches of the tests' own: new references in each session, compiled code for all."""
-    compiled = ROOT / ".pytest_cache" / "compiled"
+    """Use caches of the tests' own: new references in each session, compiled code for all.
+
+    Passes are compiled wherever they can be, so that they are what a run's workers make.
+    """
+    compiled, installed = ROOT / ".pytest_cache" / "compiled", kernel_folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIXTUREBENCH_CACHE", str(shared / "references"))
         patch.setenv("MIXTUREBENCH_COMPILED", str(compiled / "mixturebench"))
         patch.setenv("PYTENSOR_FLAGS", f"base_compiledir={compiled / 'pytensor'}")
         patch.setenv("NUMBA_CACHE_DIR", str(compiled / "numba"))
+        patch.setenv(CHOICE, os.environ.get(CHOICE, "compiled"))
+        _copy_once(installed, kernel_folder())
         yield
+
+
+def _copy_once(source: Path, target: Path) -> None:
+    """Copy what is compiled already; another process of the session may do so at once."""
+    if source.is_dir() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=target.parent))
+        shutil.copytree(source, part, dirs_exist_ok=True)
+        with contextlib.suppress(OSError):
+            part.rename(target)
 
 
 class Done(NamedTuple):

@@ -74,7 +74,7 @@ class Rows:
     def __init__(self, sample: Sample, plane: Plane, most: int = MOST_ROWS) -> None:
         self.family, self.size = sample.family, sample.size
         self.log_base = sample.log_base
-        if len(sample.counts) <= most or sample.counts.strides != (0,):
+        if len(sample.counts) <= most or not sample.all_counts_are_one:
             self.rows, self.counts = np.ascontiguousarray(sample.rows.T), np.array(sample.counts)
             return
         x = np.sort(sample.observations)

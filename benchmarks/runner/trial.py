@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.runner.border import error_of, facts_of, plain_mixture
 from benchmarks.runner.journal import number
+from benchmarks.runner.kernels import load_kernels_of
 from benchmarks.runner.plan import Cell, Record
 from benchmarks.runner.posterior_facts import summarise_posterior
 from benchmarks.runner.seeds import derive
@@ -83,6 +84,7 @@ class CellRunner:
     def prepare(self, earlier: Prepared | None) -> None:
         """Rebind the object prepared for an earlier cell of the same shape, or prepare anew."""
         _import_libraries(self.fitter)
+        load_kernels_of(self.fitter, (start for start, _ in self.cell.trials), self.sample)
         cpu, began = time.process_time(), time.perf_counter()
         try:
             reason = self.fitter.supports(self.model)

@@ -115,8 +115,10 @@ def squared(view: Sample, batch: MixtureBatch, limits: Limits, cycles: int) -> E
         far = _extrapolated(view, (batch, first, second), limits)
         value, after, held_too = em(view, far, limits)
         worse = ~(value >= once)
-        far.put(worse, second.take(worse))
-        after.put(worse, second.take(worse))
+        for moved in (far, after):
+            moved.weights[worse], moved.parameters[worse] = (
+                second.weights[worse], second.parameters[worse],
+            )  # fmt: skip
         value = np.where(worse, once, value)
         held |= held_too
         gain = value - last

@@ -27,6 +27,9 @@ class StartPolicy(ABC):
     seed_is_restart: ClassVar[bool] = False
     """Whether the seed is the restart's index itself, instead of a derived number."""
 
+    kernels: ClassVar[tuple[str, ...]] = ()
+    """Compiled passes over a sketch that a worker loads before any clock starts."""
+
     def supports(self, model: Model) -> str | None:
         """Return a sentence that says why the policy does not apply, or None if it does."""
         return None

@@ -36,6 +36,7 @@ class Screened(StartPolicy):
     """
 
     name = "screened"
+    kernels = ("expectations", "hessians", "em_round")
 
     def supports(self, model: Model) -> str | None:
         """Exponential families, which can be sketched."""

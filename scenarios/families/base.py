@@ -273,6 +273,8 @@ class ExponentialFamily(Family):
     """
 
     exact_derivatives = True
+    code: ClassVar[int] = -1
+    """The family's number in ``scenarios.kernels.by_family``; -1: only sums are compiled."""
 
     @abstractmethod
     def statistics(self, x: Array) -> Array:

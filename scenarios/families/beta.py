@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
 from scenarios.families.base import Array, ExponentialFamily, Parameter
+from scenarios.families.polygamma import digamma_and_trigamma, log_beta
+
+SMALLEST_SLACK = 1e-15
+"""Of 1 - exp(mean log x) - exp(mean log(1 - x)), which is 0 where all mass is on one point."""
 
 
 class Beta(ExponentialFamily):
@@ -17,6 +23,7 @@ class Beta(ExponentialFamily):
     """
 
     name = "beta"
+    code = 1
     parameters = (Parameter("alpha"), Parameter("beta"))
     example = ((3.0, 20.0), (20.0, 3.0))
     expressions = {
@@ -68,7 +75,7 @@ class Beta(ExponentialFamily):
         geometric means of x and 1 - x. Steps are capped, which keeps them inside the domain.
         """
         geometric = np.exp(mean_statistics)
-        slack = 1.0 - geometric.sum(axis=1)  # > 0 unless all mass is on one point
+        slack = 1.0 - geometric.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             cold = 0.5 + geometric / (2.0 * slack[:, None])
             logs = np.log(cold if initial is None else initial)
@@ -79,7 +86,7 @@ class Beta(ExponentialFamily):
                 logs = logs - np.clip(step, -2.0, 2.0)
                 if not (np.abs(step) > 1e-10).any():
                     break
-        return np.where((slack > 1e-15)[:, None], np.exp(logs), np.nan)
+        return np.where((slack > SMALLEST_SLACK)[:, None], np.exp(logs), np.nan)
 
     def quantile(self, q: Array, parameters: Array) -> Array:
         """The inverse of the regularised incomplete beta function."""
@@ -108,3 +115,53 @@ def _newton_step(shapes: Array, gap: Array) -> Array:
     correction = shared * ratio.sum(axis=1, keepdims=True)
     correction /= 1.0 - shared * (1.0 / single).sum(axis=1, keepdims=True)
     return np.asarray((ratio + correction / single) / shapes)
+
+
+# The same of one component, as functions of numbers, which ``scenarios.kernels`` compiles.
+
+
+def natural_terms(
+    alpha: float, beta: float, centre: float, scale: float
+) -> tuple[float, float, float]:
+    """η₁, η₂ and A."""
+    return alpha - 1.0, beta - 1.0, log_beta(alpha, beta)
+
+
+def maximum(
+    mean_log: float, mean_log1m: float, alpha: float, beta: float, centre: float, scale: float
+) -> tuple[float, float]:
+    """The M-step, as ``Beta.maximise``, from ``alpha`` and ``beta``; NaN without a solution."""
+    if not 1.0 - math.exp(mean_log) - math.exp(mean_log1m) > SMALLEST_SLACK:
+        return math.nan, math.nan
+    for _ in range(50):
+        psi_a, single_a = digamma_and_trigamma(alpha)
+        psi_b, single_b = digamma_and_trigamma(beta)
+        psi_sum, shared = digamma_and_trigamma(alpha + beta)
+        ratio_a = (psi_a - psi_sum - mean_log) / single_a
+        ratio_b = (psi_b - psi_sum - mean_log1m) / single_b
+        correction = shared * (ratio_a + ratio_b)
+        correction /= 1.0 - shared * (1.0 / single_a + 1.0 / single_b)
+        step_a = (ratio_a + correction / single_a) / alpha
+        step_b = (ratio_b + correction / single_b) / beta
+        alpha *= math.exp(-min(max(step_a, -2.0), 2.0))
+        beta *= math.exp(-min(max(step_b, -2.0), 2.0))
+        if not (abs(step_a) > 1e-10 or abs(step_b) > 1e-10):
+            break
+    return alpha, beta
+
+
+def moments(
+    alpha: float, beta: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float]:
+    """E T, and the entries xx, xy and yy of Cov T."""
+    psi_a, single_a = digamma_and_trigamma(alpha)
+    psi_b, single_b = digamma_and_trigamma(beta)
+    psi_sum, shared = digamma_and_trigamma(alpha + beta)
+    return psi_a - psi_sum, psi_b - psi_sum, single_a - shared, -shared, single_b - shared
+
+
+def natural_slopes(
+    alpha: float, beta: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """∂η/∂free by rows, then the entries aa, ab and bb of ∂²η₁/∂free² and ∂²η₂/∂free²."""
+    return alpha, 0.0, 0.0, beta, alpha, 0.0, 0.0, 0.0, 0.0, beta

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
 from scenarios.families.base import Array, ExponentialFamily, Parameter
+from scenarios.families.polygamma import digamma_and_trigamma
+
+SMALLEST_GAP = 1e-15
+"""Of log(mean x) - mean log x, which is 0 where all mass is on one point."""
 
 
 class Gamma(ExponentialFamily):
@@ -16,6 +22,7 @@ class Gamma(ExponentialFamily):
     """
 
     name = "gamma"
+    code = 2
     parameters = (Parameter("shape"), Parameter("rate"))
     support = (0.0, np.inf)
     example = ((4.0, 4.0), (40.0, 4.0))
@@ -64,9 +71,9 @@ class Gamma(ExponentialFamily):
     def maximise(self, mean_statistics: Array, initial: Array | None = None) -> Array:
         """Newton's method on log a - ψ(a) = log(mean x) - mean log x, in log a; b = a/mean x."""
         mean_log, mean = mean_statistics.T
-        gap = np.log(mean) - mean_log  # > 0 unless all mass is on one point
+        gap = np.log(mean) - mean_log
         # Rounding can make it, and so the shape, negative: zeta would then take very long.
-        gap = np.where(gap > 1e-15, gap, np.nan)
+        gap = np.where(gap > SMALLEST_GAP, gap, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             shape = (3.0 - gap + np.sqrt((gap - 3.0) ** 2 + 24.0 * gap)) / (12.0 * gap)
             for _ in range(50):
@@ -92,3 +99,45 @@ class Gamma(ExponentialFamily):
         variance = max(float(x.var()), 1e-300)
         shape = float(np.clip(mean**2 / variance, 0.01, 1e6))
         return np.array([shape, shape / mean])
+
+
+# The same of one component, as functions of numbers, which ``scenarios.kernels`` compiles.
+
+
+def natural_terms(
+    shape: float, rate: float, centre: float, scale: float
+) -> tuple[float, float, float]:
+    """η₁, η₂ and A."""
+    return shape - 1.0, -rate, math.lgamma(shape) - shape * math.log(rate)
+
+
+def maximum(
+    mean_log: float, mean: float, shape: float, rate: float, centre: float, scale: float
+) -> tuple[float, float]:
+    """The M-step, as ``Gamma.maximise``, from ``shape``; NaN where it has no solution."""
+    gap = math.log(mean) - mean_log
+    if not gap > SMALLEST_GAP:
+        return math.nan, math.nan
+    for _ in range(50):
+        digamma, trigamma = digamma_and_trigamma(shape)
+        step = (math.log(shape) - digamma - gap) / (1.0 - shape * trigamma)
+        shape *= math.exp(-min(max(step, -2.0), 2.0))
+        if not abs(step) > 1e-12:
+            break
+    return shape, shape / mean
+
+
+def moments(
+    shape: float, rate: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float]:
+    """E T, and the entries xx, xy and yy of Cov T."""
+    digamma, trigamma = digamma_and_trigamma(shape)
+    mean = shape / rate
+    return digamma - math.log(rate), mean, trigamma, 1.0 / rate, mean / rate
+
+
+def natural_slopes(
+    shape: float, rate: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """∂η/∂free by rows, then the entries aa, ab and bb of ∂²η₁/∂free² and ∂²η₂/∂free²."""
+    return shape, 0.0, 0.0, -rate, shape, 0.0, 0.0, 0.0, 0.0, -rate

@@ -15,6 +15,7 @@ class LogNormal(Normal):
     """exp N(μ, σ²): T, A and η are the normal's at log x; h gains -log x."""
 
     name = "lognormal"
+    code = Normal.code
     support = (0.0, np.inf)
     example = ((-1.0, 0.3), (1.0, 0.4))
     expressions = {

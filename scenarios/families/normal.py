@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
@@ -18,6 +20,7 @@ class Normal(ExponentialFamily):
     """
 
     name = "normal"
+    code = 0
     parameters = (Parameter("mu", "location"), Parameter("sigma", "scale"))
     example = ((-2.0, 0.5), (2.0, 0.7))
     expressions = {
@@ -91,3 +94,48 @@ class Normal(ExponentialFamily):
     def moment_estimate(self, x: Array) -> Array:
         """Mean and standard deviation, the latter at least 10⁻⁶ of the scale."""
         return np.array([x.mean(), max(float(x.std()), 1e-6 * self.scale)])
+
+
+# The same of one component, as functions of numbers, which ``scenarios.kernels`` compiles.
+
+
+def natural_terms(
+    mu: float, sigma: float, centre: float, scale: float
+) -> tuple[float, float, float]:
+    """η₁, η₂ and A."""
+    mean, deviation = (mu - centre) / scale, sigma / scale
+    precision = 1.0 / (deviation * deviation)
+    return mean * precision, -0.5 * precision, 0.5 * mean * mean * precision + math.log(deviation)
+
+
+def maximum(
+    mean: float, square: float, mu: float, sigma: float, centre: float, scale: float
+) -> tuple[float, float]:
+    """The M-step: μ and σ from the mean statistics; σ is NaN without a variance."""
+    variance = square - mean * mean
+    deviation = math.sqrt(variance) if variance > 0.0 else math.nan
+    return centre + scale * mean, scale * deviation
+
+
+def moments(
+    mu: float, sigma: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float]:
+    """E T, and the entries xx, xy and yy of Cov T."""
+    mean, deviation = (mu - centre) / scale, sigma / scale
+    variance = deviation * deviation
+    cross = 2.0 * mean * variance
+    square = 4.0 * mean * mean * variance + 2.0 * variance * variance
+    return mean, mean * mean + variance, variance, cross, square
+
+
+def natural_slopes(
+    mu: float, sigma: float, centre: float, scale: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """∂η/∂free by rows, then the entries aa, ab and bb of ∂²η₁/∂free² and ∂²η₂/∂free²."""
+    mean, deviation = (mu - centre) / scale, sigma / scale
+    precision = 1.0 / (deviation * deviation)
+    first = mean * precision
+    return (
+        precision, -2.0 * first, 0.0, precision,
+        0.0, -2.0 * precision, 4.0 * first, 0.0, 0.0, -2.0 * precision,
+    )  # fmt: skip

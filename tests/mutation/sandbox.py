@@ -124,6 +124,8 @@ class Sandbox:
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",
             "MIXTUREBENCH_CACHE": f"{scratch}/references",
+            # Tests of compiled passes compile what they need of the mutant.
+            "MIXTUREBENCH_KERNELS": "numpy",
             "HYPOTHESIS_STORAGE_DIRECTORY": f"{scratch}/hypothesis",
         }
 

@@ -97,9 +97,9 @@ def test_hessians_do_not_depend_on_blocks(
     shifts = np.random.default_rng(0).normal(0.0, 0.1, (7, m.dimension))
     batch = MixtureBatch.from_coordinates(s.family, 3, m.coordinates() + shifts)
     together = s.hessians(batch)
-    monkeypatch.setattr("scenarios.sample.CACHE_BLOCK", 150)
+    monkeypatch.setattr("scenarios.kernels.numpy_rows.CACHE_BLOCK", 150)
     for rows in (1, 900, 2400):  # one mixture at a time, two, and six or three
-        monkeypatch.setattr("scenarios.sample.MAX_BATCH_ROWS", rows)
+        monkeypatch.setattr("scenarios.kernels.numpy_rows.MAX_BATCH_ROWS", rows)
         for one, two in zip(together, s.hessians(batch), strict=True):
             assert_allclose(one, two, rtol=1e-9, atol=1e-7)
     for index, each in enumerate(batch):

@@ -133,7 +133,8 @@ def test_a_large_sample_computes_its_rows_and_gives_the_same(
 ) -> None:
     small = drawn("gamma", 2, 30_000, 5)
     np.save(tmp_path / "x.npy", small.observations)
-    monkeypatch.setattr("scenarios.sample.IN_MEMORY", 10_000)
+    for limit in ("IN_MEMORY", "STORED"):
+        monkeypatch.setattr(f"scenarios.sample.{limit}", 10_000)
     monkeypatch.setattr("scenarios.random_part.THINNED", 1000)
     mapped = Sample.of(np.load(tmp_path / "x.npy", mmap_mode="r"), small.family)
     assert mapped.stored_rows is None

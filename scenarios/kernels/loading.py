@@ -1,0 +1,130 @@
+"""Which passes are compiled: those stored on disk, those of large data, and those asked for.
+
+Compiling takes seconds, so nobody waits for it who has little to compute: without a stored
+function a small pass is numpy's. Where the folder can't be used, functions are compiled in memory,
+and where that fails too, every pass is numpy's.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from scenarios.kernels.folder import kernel_folder
+
+MODULES = {
+    "sums": "mixtures", "likelihoods": "mixtures", "expectations": "mixtures",
+    "gradients": "louis", "hessians": "louis",
+    "em_round": "em_round", "newton_round": "newton_round",
+}  # fmt: skip
+"""The module of each compiled function."""
+LARGE = 1 << 18
+"""Rows from which a function is compiled when it is first needed."""
+CHOICE = "MIXTUREBENCH_KERNELS"
+"""The environment's variable that says ``numpy`` or ``compiled`` for all passes."""
+
+_functions: dict[tuple[str, bool], Callable[..., Any] | None] = {}
+
+
+def compiled(name: str, counted: bool, rows: int) -> Callable[..., Any] | None:
+    """The compiled function ``name`` for rows with counts or without, or None for numpy's passes.
+
+    The first answer for few rows holds for the process, so that all passes are of one kind.
+    """
+    key = (name, counted)
+    if key not in _functions or (_functions[key] is None and rows >= LARGE):
+        wanted = rows >= LARGE or _is_stored(*key)
+        _functions[key] = _load(*key) if wanted and not _numpy_only() else None
+    return _functions[key]
+
+
+def load(names: Iterable[str], counted: bool) -> None:
+    """Load compiled functions for rows with counts or without; compile those not stored."""
+    for name in names:
+        if _functions.get((name, counted)) is None and not _numpy_only():
+            _functions[name, counted] = _load(name, counted)
+
+
+def _numpy_only() -> bool:
+    return os.environ.get(CHOICE, "") == "numpy"
+
+
+def _marker(name: str, counted: bool) -> Path:
+    """A file that says that a function is stored, to be seen without an import of numba."""
+    return kernel_folder() / f"{name}{'-counts' * counted}.stored"
+
+
+def _is_stored(name: str, counted: bool) -> bool:
+    return os.environ.get(CHOICE, "") == "compiled" or _marker(name, counted).exists()
+
+
+def _load(name: str, counted: bool) -> Callable[..., Any] | None:
+    """Load a function from disk, or compile it and store it; None if it can't be compiled."""
+    try:
+        function = getattr(import_module(f"scenarios.kernels.{MODULES[name]}"), name)
+        with _one_process_at_a_time():
+            _compile(function, counted)
+            with suppress(OSError):
+                _marker(name, counted).touch()
+    except Exception as error:  # numba may be missing, or unable to compile for this processor
+        warnings.warn(
+            f"the passes are not compiled ({type(error).__name__}: {error}), so they take about "
+            "ten times as long: reinstall numba",
+            stacklevel=2,
+        )
+        return None
+    return function
+
+
+def _compile(function: Any, counted: bool) -> None:
+    """Make one variant of a function callable: from disk, or compiled and stored if possible."""
+    signature = function.signatures_by_counted[counted]
+    function.disable_compile(False)
+    try:
+        function.compile(signature)
+    except Exception:  # the stored function can't be read, or none can be stored
+        _forget(function)
+        try:
+            function.compile(signature)
+        except OSError as error:
+            _in_memory(function, signature, error)
+    function.disable_compile()  # another type of argument is a mistake, not a variant
+
+
+def _forget(function: Any) -> None:
+    """Delete what is stored of a function."""
+    for path in kernel_folder().glob(f"{function._cache._impl.filename_base}.*"):
+        path.unlink()
+
+
+def _in_memory(function: Any, signature: str, error: OSError) -> None:
+    from numba.core.caching import NullCache
+
+    function._cache = NullCache()
+    function.compile(signature)
+    warnings.warn(
+        f"compiled functions can't be stored ({error}), so each process compiles its own, which "
+        "takes some seconds: set MIXTUREBENCH_COMPILED to a folder that can be written",
+        stacklevel=2,
+    )
+
+
+@contextmanager
+def _one_process_at_a_time() -> Iterator[None]:
+    """Wait until no other process compiles; the system frees the lock if its holder ends."""
+    try:
+        import fcntl
+
+        kernel_folder().mkdir(parents=True, exist_ok=True)
+        file = (kernel_folder() / "lock").open("w", encoding="utf-8")
+    except (ImportError, OSError):  # not a Unix system, or a folder that can't be written
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
+from scenarios.kernels.loading import compiled
 
 CELLS = 1 << 16
 """Occupied cells of the fine grid, at most; ``Sketch.rows`` merges them."""
@@ -22,6 +23,8 @@ BLOCK = 1 << 17
 """Observations that are added at once."""
 SPARE = 4
 """Cells for each row, at least, from which the rows are merged, where there are so many."""
+POWERS = 1000
+"""The largest power of two, of either sign, that is a float, and so is its inverse."""
 FINER = 6
 """Levels below that of the range that are tried on a dense array, before cells are sorted."""
 
@@ -40,28 +43,29 @@ class Sketch:
     def __init__(self, family: ExponentialFamily) -> None:
         self.family = family
         self.log_base = 0.0
-        width = 1 + len(family.parameters)
+        self._width = 1 + len(family.parameters)
         self._level: int | None = None
         self._first = 0
-        self._window = np.zeros((width, 0))  # counts, then sums of T, of cells from ``_first``
-        self._far, self._far_table = np.empty(0, dtype=np.int64), np.zeros((width, 0))
+        # A row for each cell from ``_first`` on: its count, then its sums of T.
+        self._window = np.zeros((0, self._width))
+        self._far, self._far_table = np.empty(0, dtype=np.int64), np.zeros((0, self._width))
 
     def add(self, x: Array) -> None:
         """Add observations, all inside the family's support."""
         for low in range(0, x.size, BLOCK):
             block = x[low : low + BLOCK]
-            link, statistics = self.family.link(block), self.family.statistics(block)
+            statistics = self.family.statistics(block)
+            link = self.family.link_of(block, statistics)
             finest = _finest(float(np.abs(link).max()))
             if self._level is None:
                 self._level = max(finest, _level_of_many(link)) if link.size > CELLS else finest
             elif finest > self._level:
                 self._coarsen(*self._occupied(), finest - self._level)
-            cells = self._cells(link)
             if self._window.size == 0:
-                self._first = int(np.median(cells)) - WINDOW // 2
-                self._window = np.zeros((len(self._window), WINDOW))
-            self._count(cells, statistics)
-            occupied = np.count_nonzero(self._window[0]) + self._far.size
+                self._first = int(np.median(self._cells(link))) - WINDOW // 2
+                self._window = np.zeros((WINDOW, self._width))
+            self._count(link, statistics)
+            occupied = np.count_nonzero(self._window[:, 0]) + self._far.size
             if occupied > CELLS:
                 self._coarsen(*self._occupied(), 0)
             self.log_base += float(self.family.log_base(block).sum())
@@ -79,9 +83,10 @@ class Sketch:
                 break
             cells = cells >> 1
         cells, table = _summed(cells, table)
-        starts = np.flatnonzero(np.diff(_merged(cells, table[0], bins), prepend=-1))
-        summed = np.add.reduceat(table, starts, axis=1)
-        return np.asfortranarray((summed[1:] / summed[0]).T), summed[0]
+        starts = np.flatnonzero(np.diff(_merged(cells, table[:, 0], bins), prepend=-1))
+        summed = np.add.reduceat(table, starts, axis=0)
+        counts = np.ascontiguousarray(summed[:, 0])
+        return np.asfortranarray(summed[:, 1:] / counts[:, None]), counts
 
     @property
     def cell_width(self) -> float:
@@ -91,30 +96,44 @@ class Sketch:
     def _cells(self, link: Array) -> Cells:
         return np.floor(np.ldexp(link, -(self._level or 0))).astype(np.int64)
 
-    def _count(self, cells: Cells, statistics: Array) -> None:
+    def _count(self, link: Array, statistics: Array) -> None:
         """Add observations to their cells, those outside the window one cell at a time."""
-        place, length = cells - self._first, self._window.shape[1]
-        inside = (place >= 0) & (place < length)
-        if not inside.all():
-            outside = np.flatnonzero(~inside)
-            table = np.vstack([np.ones(outside.size), statistics[outside].T])
+        function, level = compiled("add_to_cells", False, link.size), self._level or 0
+        if function is None or abs(level) > POWERS:
+            outside = self._add_to_window(self._cells(link), statistics)
+        else:
+            outside = np.empty(link.size, dtype=np.int64)
+            link, statistics = np.ascontiguousarray(link), np.ascontiguousarray(statistics)
+            per_unit = float(np.ldexp(1.0, -level))
+            missed = function(link, statistics, per_unit, self._first, self._window, outside)
+            outside = outside[:missed]
+        if outside.size:
+            table = np.column_stack([np.ones(outside.size), statistics[outside]])
             self._far, self._far_table = _summed(
-                np.concatenate([self._far, cells[outside]]),
-                np.concatenate([self._far_table, table], axis=1),
+                np.concatenate([self._far, self._cells(link[outside])]),
+                np.concatenate([self._far_table, table]),
             )
-            place, statistics = place[inside], statistics[inside]
+
+    def _add_to_window(self, cells: Cells, statistics: Array) -> NDArray[np.int64]:
+        """``scenarios.kernels.cells.add_to_cells`` in numpy; returns the indices outside."""
+        place, length = cells - self._first, len(self._window)
+        inside = (place >= 0) & (place < length)
+        place = place[inside]
         if place.size:
-            self._window[0] += np.bincount(place, minlength=length)
-            for j, column in enumerate(statistics.T, start=1):
-                self._window[j] += np.bincount(place, weights=column, minlength=length)
+            self._window[:, 0] += np.bincount(place, minlength=length)
+            for j, column in enumerate(statistics[inside].T, start=1):
+                self._window[:, j] += np.bincount(place, weights=column, minlength=length)
+        return np.flatnonzero(~inside)
 
     def _occupied(self) -> tuple[Cells, Array]:
         """The occupied cells in order, and their table."""
-        near = np.flatnonzero(self._window[0])
+        near = np.flatnonzero(self._window[:, 0])
+        if not self._far.size:
+            return near + self._first, self._window[near]
         cells = np.concatenate([near + self._first, self._far])
-        table = np.concatenate([self._window[:, near], self._far_table], axis=1)
+        table = np.concatenate([self._window[near], self._far_table])
         order = np.argsort(cells, kind="stable")
-        return cells[order], table[:, order]
+        return cells[order], table[order]
 
     def _coarsen(self, cells: Cells, table: Array, levels: int) -> None:
         """Go up by ``levels``, and on until at most ``CELLS`` are occupied; centre the window."""
@@ -123,20 +142,21 @@ class Sketch:
             cells, levels = cells >> 1, levels + 1
         self._level = (self._level or 0) + levels
         cells, table = _summed(cells, table)
-        middle = int(cells[np.searchsorted(table[0].cumsum(), 0.5 * table[0].sum())])
+        middle = int(cells[np.searchsorted(table[:, 0].cumsum(), 0.5 * table[:, 0].sum())])
         self._first = middle - WINDOW // 2
         near = (cells >= self._first) & (cells < self._first + WINDOW)
-        self._window = np.zeros((len(table), WINDOW))
-        self._window[:, cells[near] - self._first] = table[:, near]
-        self._far, self._far_table = cells[~near], table[:, ~near]
+        self._window = np.zeros((WINDOW, self._width))
+        self._window[cells[near] - self._first] = table[near]
+        self._far, self._far_table = cells[~near], table[~near]
 
 
 def _summed(cells: Cells, table: Array) -> tuple[Cells, Array]:
-    """Distinct cells in order, and the sums of their columns of ``table``."""
-    order = np.argsort(cells, kind="stable")
-    cells, table = cells[order], table[:, order]
+    """Distinct cells in order, and the sums of their rows of ``table``."""
+    if (np.diff(cells) < 0).any():
+        order = np.argsort(cells, kind="stable")
+        cells, table = cells[order], table[order]
     starts = np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1))
-    return cells[starts], np.add.reduceat(table, starts, axis=1) if starts.size else table
+    return cells[starts], np.add.reduceat(table, starts, axis=0) if starts.size else table
 
 
 def _level_of_many(link: Array) -> int:

@@ -284,6 +284,10 @@ class ExponentialFamily(Family):
     def log_base(self, x: Array) -> Array:
         """h(x), shape (n,)."""
 
+    def link_of(self, x: Array, statistics: Array) -> Array:
+        """``link`` of x (n,), whose T(x) (n, d) are known, and may make it cheaper."""
+        return self.link(x)
+
     @abstractmethod
     def natural(self, parameters: Array) -> Array:
         """Usual parameters (K, d) → η (K, d)."""

@@ -37,6 +37,10 @@ class Beta(ExponentialFamily):
         """(log x, log(1 - x))."""
         return np.stack([np.log(x), np.log1p(-x)], axis=1)
 
+    def link_of(self, x: Array, statistics: Array) -> Array:
+        """The logit, log x - log(1 - x)."""
+        return np.asarray(statistics[:, 0] - statistics[:, 1])
+
     def log_base(self, x: Array) -> Array:
         """Zero."""
         return np.zeros(x.shape)

@@ -36,6 +36,10 @@ class Gamma(ExponentialFamily):
         """(log x, x)."""
         return np.stack([np.log(x), x], axis=1)
 
+    def link_of(self, x: Array, statistics: Array) -> Array:
+        """The logarithm of x."""
+        return np.asarray(statistics[:, 0])
+
     def log_base(self, x: Array) -> Array:
         """Zero."""
         return np.zeros(x.shape)

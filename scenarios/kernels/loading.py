@@ -20,7 +20,7 @@ from scenarios.kernels.folder import kernel_folder
 MODULES = {
     "sums": "mixtures", "likelihoods": "mixtures", "expectations": "mixtures",
     "gradients": "louis", "hessians": "louis",
-    "em_round": "em_round", "newton_round": "newton_round",
+    "em_round": "em_round", "newton_round": "newton_round", "add_to_cells": "cells",
 }  # fmt: skip
 """The module of each compiled function."""
 LARGE = 1 << 18

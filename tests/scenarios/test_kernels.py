@@ -21,8 +21,10 @@ from scenarios.families import beta, family, gamma, normal, polygamma
 from scenarios.families.beta import Beta
 from scenarios.kernels import loading
 from scenarios.kernels.folder import kernel_folder
+from scenarios.kernels.loading import compiled
 from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.sample import Sample
+from scenarios.sketch import Sketch
 from tests.conftest import ROOT, components, sample
 
 CODED = ("beta", "normal", "gamma", "lognormal")
@@ -332,6 +334,7 @@ import numpy as np
 from scenarios.families import family
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.sketch import Sketch
 size = int(sys.argv[1])
 warnings.simplefilter("always")
 s = Sample.of(np.random.default_rng(0).beta(2.0, 3.0, size), family("beta"))
@@ -448,3 +451,22 @@ def readonly(folder: Path) -> None:
 def writable(folder: Path) -> None:
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+# -------------------------------------------------------------------------------- the sketch
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_sketch_is_numpys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sample(name, 200_000).observations
+    x = np.concatenate([x, x[:20] * 1e-5, x[:20] * 0.5])  # some are outside the window
+    chosen = family(name).anchored(x)
+    assert compiled("add_to_cells", False, 1) is not None
+    one = Sketch(chosen)
+    one.add(x)
+    monkeypatch.setattr("scenarios.sketch.compiled", lambda *_: None)
+    two = Sketch(chosen)
+    two.add(x)
+    for bins in (64, 4096):
+        for mine, theirs in zip(one.rows(bins), two.rows(bins), strict=True):
+            assert_allclose(mine, theirs, rtol=1e-12, atol=1e-13)

@@ -8,6 +8,7 @@ FAMILIES = "tests/scenarios/test_families.py::"
 MIXTURE, SAMPLE = "tests/scenarios/test_mixture.py", "tests/scenarios/test_sample.py"
 BATCH, FITTERS = "tests/fitters/test_batch.py::", "tests/fitters/test_fitters.py::"
 EM, NEWTON = "tests/fitters/test_em.py::", "tests/fitters/test_newton.py::"
+GRADIENT = "tests/fitters/test_gradient.py::"
 STARTS, SKETCH = "tests/fitters/test_starts.py::", "tests/scenarios/test_sketch.py"
 CERTIFICATE = "tests/reference/test_certificate.py"
 SCIPY_MIXTURE, SCORE = "tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py"
@@ -221,9 +222,41 @@ FITTING = [
         "gradient-batches-cost-whole-passes",
         "fitters/gradient.py",
         "_module_class.MixtureModule.training_step",
-        "rows / self.sample.size",
+        "len(counts) / self.sample.size",
         "1.0",
         (f"{FITTERS}test_a_minibatch_costs_its_share_of_a_pass",),
+    ),
+    Mutant(
+        "gradient-without-the-log-partition",
+        "fitters/gradient.py",
+        "_module_class.MixtureModule.mean_nll",
+        "torch.log_softmax(self.logits, dim=0) - partition",
+        "torch.log_softmax(self.logits, dim=0)",
+        (f"{GRADIENT}test_both_densities_have_scipys_loss_and_the_same_gradient",),
+    ),
+    Mutant(
+        "gradient-without-the-log-base",
+        "fitters/gradient.py",
+        "_module_class.MixtureModule.mean_nll",
+        "self.sample.log_base / self.sample.size",
+        "0.0",
+        (f"{GRADIENT}test_both_densities_have_scipys_loss_and_the_same_gradient",),
+    ),
+    Mutant(
+        "gradient-of-natural-terms-by-free-coordinates",
+        "fitters/natural_torch.py",
+        "_function.NaturalTerms.backward",
+        "by_free / slope",
+        "by_free",
+        (f"{GRADIENT}test_natural_terms_have_their_derivatives",),
+    ),
+    Mutant(
+        "gradient-anchored-at-its-start",
+        "fitters/gradient.py",
+        "_module_class.MixtureModule.__init__",
+        "prepared.natural, self.sample.family, observe",
+        "prepared.natural, start.family, observe",
+        (f"{GRADIENT}test_a_start_with_another_anchor_has_the_same_loss",),
     ),
     Mutant(
         "relabelling-order-inverted",

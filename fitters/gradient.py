@@ -18,10 +18,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
-from fitters.natural_torch import natural_terms
 from fitters.quiet import quiet
 from fitters.sketching import Bins, judged, sketch_unsupported_reason, view_of
+from fitters.torch_density import distribution_nll, natural_nll
 from scenarios.families import ExponentialFamily, Family
+from scenarios.families.base import Array
 
 if TYPE_CHECKING:
     import torch
@@ -78,26 +79,27 @@ class Gradient(Fitter):
         """Import Lightning, and move the statistics or the observations into a tensor."""
         import torch
 
-        dtype = getattr(torch, self.precision)
-        view, natural = view_of(sample, self.bins), self.density == "natural" and model.exponential
-        # Statistics of numbers that float32 rounds to an end of the support are finite.
-        columns = view.rows.T if natural else view.observations[None]
-        data = torch.tensor(columns, dtype=dtype)
-        if not natural:
-            # Rounding to float32 may land on an end of the support, where there is no density.
-            low, high = (torch.tensor(end, dtype=dtype) for end in model.family.support)
-            data = data.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+        dtype, view = getattr(torch, self.precision), view_of(sample, self.bins)
+        counts = torch.tensor(view.counts, dtype=dtype)
         with quiet():
             _module_class()
-        return _PreparedGradient(self, view, natural, data, torch.tensor(view.counts, dtype=dtype))
+        if self.density == "natural" and isinstance(view.family, ExponentialFamily):
+            # Statistics of numbers that float32 rounds to an end of the support are finite.
+            columns = torch.tensor(view.rows.T, dtype=dtype)
+            return _PreparedGradient(self, view, view.family, columns, counts)
+        # Rounding to float32 may land on an end of the support, where there is no density.
+        low, high = (torch.tensor(end, dtype=dtype) for end in model.family.support)
+        columns = torch.tensor(view.observations[None], dtype=dtype)
+        columns = columns.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+        return _PreparedGradient(self, view, None, columns, counts)
 
 
 @plain_dataclass(frozen=True)
 class _PreparedGradient(Prepared):
     settings: Gradient
     sample: Sample
-    natural: bool
-    """Whether the density is computed from T(x)."""
+    exponential: ExponentialFamily | None
+    """The family whose T(x) the columns are; None: they are observations."""
     columns: torch.Tensor
     """T(x), (d, r), or the observations, (1, n)."""
     counts: torch.Tensor
@@ -107,8 +109,9 @@ class _PreparedGradient(Prepared):
         settings, before = self.settings, dict(self.sample.passes)
         module = self.module(start.mixture, observe)
         self.train(module, seed)
-        epochs, loss = len(module.losses), module.losses[-1]
-        claimed = None if settings.tolerance == 0.0 and math.isfinite(loss) else module.settled
+        losses, epochs = module.losses, len(module.losses.epochs)
+        loss = losses.epochs[-1]
+        claimed = None if settings.tolerance == 0.0 and math.isfinite(loss) else losses.settled
         passes, message = self.sample.passes_since(before), f"loss {loss:.6g} after {epochs} epochs"
         return judged(Fit(module.mixture(), claimed, epochs, passes, message), self.sample)
 
@@ -160,23 +163,57 @@ class _Batches:
         yield from torch.randperm(self.columns, generator=self.generator).split(self.size)
 
 
-def _scaling(family: Family) -> tuple[torch.Tensor, torch.Tensor]:
-    """Unit and shift of each usual parameter, (d,): location and scale have those of the data."""
+class _Losses:
+    """The mean loss of each epoch, and the rule that stops."""
+
+    def __init__(self, settings: Gradient) -> None:
+        self.settings = settings
+        self.epochs: list[float] = []
+        self.batches: list[torch.Tensor] = []
+        self.settled = False
+
+    def end_epoch(self) -> bool:
+        """Whether to stop: the loss is not finite, or no longer falls by the tolerance."""
+        import torch
+
+        self.epochs.append(float(torch.stack(self.batches).mean()))
+        self.batches.clear()
+        patience, tolerance = self.settings.patience, self.settings.tolerance
+        if not math.isfinite(self.epochs[-1]):
+            return True
+        if tolerance > 0.0 and len(self.epochs) >= 2 * patience:
+            recent = sum(self.epochs[-patience:])
+            earlier = sum(self.epochs[-2 * patience : -patience])
+            self.settled = earlier - recent < tolerance * patience
+        return self.settled
+
+
+def _scaling(family: Family, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Of the usual parameters, (d,): unit and shift, which are the data's, and which are positive.
+
+    A parameter is shift + unit · value, where the value of a positive one is a softplus.
+    """
     import torch
 
     kinds = [parameter.kind for parameter in family.parameters]
     unit = [1.0 if kind == "shape" else family.scale for kind in kinds]
     shift = [family.centre if kind == "location" else 0.0 for kind in kinds]
-    return torch.tensor(unit, dtype=torch.float64), torch.tensor(shift, dtype=torch.float64)
+    return {
+        "unit": torch.tensor(unit, dtype=dtype),
+        "shift": torch.tensor(shift, dtype=dtype),
+        "positive": torch.from_numpy(family.positive()),
+    }
 
 
-def _no_longer_falls(losses: list[float], settings: Gradient) -> bool:
-    """Whether the mean loss of recent epochs is not lower than before by the tolerance."""
-    patience, tolerance = settings.patience, settings.tolerance
-    if tolerance == 0.0 or len(losses) < 2 * patience:
-        return False
-    recent, earlier = sum(losses[-patience:]), sum(losses[-2 * patience : -patience])
-    return earlier - recent < tolerance * patience
+def _raw(
+    parameters: Array, unit: torch.Tensor, shift: torch.Tensor, positive: torch.Tensor
+) -> torch.Tensor:
+    """What is learned for usual parameters (K, d), in float64: it is rounded afterwards."""
+    import torch
+
+    values = (torch.from_numpy(parameters) - shift) / unit
+    # softplus⁻¹(v) = v + log(1 - exp(-v))
+    return torch.where(positive, values + torch.log(-torch.expm1(-values)), values)
 
 
 @cache
@@ -191,25 +228,18 @@ def _module_class() -> Any:
 
         def __init__(self, prepared: _PreparedGradient, start: Mixture, observe: Observe):
             super().__init__()
-            self.settings, self.sample = prepared.settings, prepared.sample
-            # T(x) depends on the family's centre and scale: they are the sample's, not the start's.
-            self.natural, self.family, self.observe = prepared.natural, self.sample.family, observe
-            self.settled = False
-            self.losses: list[float] = []
-            self.batch_losses: list[torch.Tensor] = []
+            self.prepared, self.settings, self.observe = prepared, prepared.settings, observe
+            # Units are those of the data, whatever centre and scale the start's family has.
+            self.sample, self.family = prepared.sample, prepared.sample.family
+            self.losses = _Losses(self.settings)
             dtype = prepared.columns.dtype
-            unit, shift = _scaling(self.family)
-            positive = torch.from_numpy(self.family.positive())
+            scaling = _scaling(self.family, dtype)
+            self.raw = torch.nn.Parameter(_raw(start.parameters, **scaling).to(dtype))
+            self.logits = torch.nn.Parameter(torch.from_numpy(start.weights).log().to(dtype))
             # Buffers move to the accelerator with the parameters.
-            buffers = {"columns": prepared.columns, "counts": prepared.counts, "positive": positive}
-            buffers |= {"unit": unit.to(dtype), "shift": shift.to(dtype)}
+            buffers = {"columns": prepared.columns, "counts": prepared.counts, **scaling}
             for name, tensor in buffers.items():
                 self.register_buffer(name, tensor)
-            values = (torch.from_numpy(start.parameters) - shift) / unit
-            # softplus⁻¹(v) = v + log(1 - exp(-v)), in float64 before any rounding
-            raw = torch.where(positive, values + torch.log(-torch.expm1(-values)), values)
-            self.raw = torch.nn.Parameter(raw.to(dtype))
-            self.logits = torch.nn.Parameter(torch.from_numpy(start.weights).log().to(dtype))
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             """Adam with torch's defaults except the learning rate."""
@@ -220,34 +250,23 @@ def _module_class() -> Any:
             counts = self.counts[batch]
             self.sample.count(len(counts) / self.sample.size, "gradient")
             loss = self.mean_nll(self.columns[:, batch], counts)
-            self.batch_losses.append(loss.detach())
+            self.losses.batches.append(loss.detach())
             return loss
 
         def mean_nll(self, columns: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
             """The mean negative log likelihood; of a batch with the mean h(x) of all the data."""
             usual = self.component_parameters()
-            if self.natural:
-                assert isinstance(self.family, ExponentialFamily)
-                eta, partition = natural_terms(usual, self.family)
-                offsets = torch.log_softmax(self.logits, dim=0) - partition
-                values = torch.logsumexp(torch.addmm(offsets[:, None], eta, columns), dim=0)
-                return -(counts @ values) / counts.sum() - self.sample.log_base / self.sample.size
-            weights = torch.distributions.Categorical(logits=self.logits)
-            components = self.family.torch_distribution(usual)
-            mixture = torch.distributions.MixtureSameFamily(
-                weights, components, validate_args=False
-            )
-            return -mixture.log_prob(columns[0]).mean()
+            exponential = self.prepared.exponential
+            if exponential is None:
+                return distribution_nll(columns[0], usual, self.logits, self.family)
+            varying = natural_nll(columns, counts, usual, self.logits, exponential)
+            return varying - self.sample.log_base / self.sample.size
 
         def on_train_epoch_end(self) -> None:
-            """Stop when the loss is not finite, or no longer falls."""
+            """Show the mixture, and stop if the losses say so."""
             self.observe(self.mixture)
-            self.losses.append(float(torch.stack(self.batch_losses).mean()))
-            self.batch_losses.clear()
-            if not math.isfinite(self.losses[-1]):
+            if self.losses.end_epoch():
                 self.trainer.should_stop = True
-            elif _no_longer_falls(self.losses, self.settings):
-                self.settled = self.trainer.should_stop = True
 
         def component_parameters(self) -> torch.Tensor:
             """The usual parameters, (K, d)."""

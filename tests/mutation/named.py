@@ -213,7 +213,7 @@ FITTING = [
     Mutant(
         "softplus-inverse-sign",
         "fitters/gradient.py",
-        "_module_class.MixtureModule.__init__",
+        "_raw",
         "values + torch.log(-torch.expm1(-values))",
         "values - torch.log(-torch.expm1(-values))",
         (f"{FITTERS}test_the_article_reproduced",),
@@ -228,10 +228,10 @@ FITTING = [
     ),
     Mutant(
         "gradient-without-the-log-partition",
-        "fitters/gradient.py",
-        "_module_class.MixtureModule.mean_nll",
-        "torch.log_softmax(self.logits, dim=0) - partition",
-        "torch.log_softmax(self.logits, dim=0)",
+        "fitters/torch_density.py",
+        "natural_nll",
+        "torch.log_softmax(logits, dim=0) - partition",
+        "torch.log_softmax(logits, dim=0)",
         (f"{GRADIENT}test_both_densities_have_scipys_loss_and_the_same_gradient",),
     ),
     Mutant(
@@ -244,7 +244,7 @@ FITTING = [
     ),
     Mutant(
         "gradient-of-natural-terms-by-free-coordinates",
-        "fitters/natural_torch.py",
+        "fitters/torch_density.py",
         "_function.NaturalTerms.backward",
         "by_free / slope",
         "by_free",
@@ -254,9 +254,19 @@ FITTING = [
         "gradient-anchored-at-its-start",
         "fitters/gradient.py",
         "_module_class.MixtureModule.__init__",
-        "prepared.natural, self.sample.family, observe",
-        "prepared.natural, start.family, observe",
-        (f"{GRADIENT}test_a_start_with_another_anchor_has_the_same_loss",),
+        "prepared.sample, prepared.sample.family",
+        "prepared.sample, start.family",
+        (
+            f"{GRADIENT}test_the_loss_and_its_units_are_those_of_the_data_whatever_the_starts_anchor",
+        ),
+    ),
+    Mutant(
+        "gradient-loss-divided-by-all-counts",
+        "fitters/torch_density.py",
+        "natural_nll",
+        "/ counts.sum()",
+        "/ columns.shape[1]",
+        (f"{GRADIENT}test_batches_and_a_sketch_have_the_mean_nll",),
     ),
     Mutant(
         "relabelling-order-inverted",

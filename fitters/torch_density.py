@@ -1,4 +1,7 @@
-"""The natural parameters of an exponential family as a function that torch differentiates."""
+"""The mean negative log likelihood of a mixture in torch: from T(x), or by a distribution.
+
+Both take usual parameters (K, d) and logits (K,) of the weights.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.families import ExponentialFamily
+from scenarios.families import ExponentialFamily, Family
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
     import torch
+
+
+def natural_nll(
+    columns: torch.Tensor,
+    counts: torch.Tensor,
+    usual: torch.Tensor,
+    logits: torch.Tensor,
+    family: ExponentialFamily,
+) -> torch.Tensor:
+    """The mean NLL without h(x), of columns T(x) (d, r) that stand for ``counts`` (r,)."""
+    import torch
+
+    eta, partition = natural_terms(usual, family)
+    offsets = torch.log_softmax(logits, dim=0) - partition
+    values = torch.logsumexp(torch.addmm(offsets[:, None], eta, columns), dim=0)
+    return -(counts @ values) / counts.sum()
+
+
+def distribution_nll(
+    x: torch.Tensor, usual: torch.Tensor, logits: torch.Tensor, family: Family
+) -> torch.Tensor:
+    """The mean NLL of observations (n,) by ``torch.distributions``."""
+    from torch.distributions import Categorical, MixtureSameFamily
+
+    components = family.torch_distribution(usual)
+    mixture = MixtureSameFamily(Categorical(logits=logits), components, validate_args=False)
+    return -mixture.log_prob(x).mean()
 
 
 def natural_terms(

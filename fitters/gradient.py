@@ -1,8 +1,9 @@
 """Stochastic gradient descent with PyTorch Lightning, for any density that torch can evaluate.
 
 The general method: it needs a density that torch can differentiate and nothing else, so it fits
-any family. Adam moves unconstrained parameters along the gradient of the mean negative log
-likelihood, one step a batch of observations, until the loss of recent epochs no longer falls.
+any family. For an exponential family that density is logsumexp(T(x)·η - A(η)), with T(x) computed
+once. Adam moves unconstrained parameters along the gradient of the mean negative log likelihood,
+one step a batch of observations, until the loss of recent epochs no longer falls.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pydantic.dataclasses import dataclass
 
 from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
 from fitters.quiet import quiet
-from fitters.sketching import Bins, affine_basis, judged, sketch_unsupported_reason, view_of
+from fitters.sketching import Bins, judged, sketch_unsupported_reason, view_of
+from fitters.torch_density import distribution_nll, natural_nll
+from scenarios.families import ExponentialFamily, Family
+from scenarios.families.base import Array
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +39,11 @@ class Gradient(Fitter):
     name = "gradient"
     libraries = ("torch", "pytorch_lightning")
     presets = {
-        "article": {"learning_rate": 1.0, "max_epochs": 100, "precision": "float32", "tolerance": 0}
-    }
+        "article": {
+            "learning_rate": 1.0, "max_epochs": 100, "precision": "float32", "tolerance": 0,
+            "density": "distribution",
+        }
+    }  # fmt: skip
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.3
     """Adam's learning rate; its other parameters are torch's defaults."""
@@ -46,6 +53,10 @@ class Gradient(Fitter):
     """Observations in a batch, shuffled anew each epoch; 0: all of them."""
     precision: Literal["float32", "float64"] = "float64"
     """Type of the data and of the parameters in torch."""
+    density: Literal["natural", "distribution"] = "natural"
+    """``natural``: from the statistics T(x) of an exponential family, which in float32 lose digits
+    to components much narrower than the data; ``distribution``: by ``torch.distributions``, as
+    for any other family."""
     tolerance: Annotated[float, Field(ge=0)] = 1e-8
     """Stop when the mean loss of the last ``patience`` epochs is not lower than that of the
     ``patience`` before by this much; 0: run all epochs and claim nothing."""
@@ -60,40 +71,59 @@ class Gradient(Fitter):
         """Any family; a sketch only as one batch, and of an exponential family."""
         if self.bins and self.batch_size:
             return "a sketch is one batch: leave out bins or batch_size"
+        if self.bins and self.density == "distribution":
+            return "a sketch has no observations for a distribution: leave out bins or density"
         return sketch_unsupported_reason(model, self.bins)
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
-        """Import Lightning, and move the data into a tensor."""
+        """Import Lightning, and move the statistics or the observations into a tensor."""
         import torch
 
-        dtype = getattr(torch, self.precision)
-        view, basis, x = view_of(sample, self.bins), None, sample.observations
-        if view is not sample:
-            x, affine = affine_basis(view)
-            basis = torch.from_numpy(affine).to(dtype)
-        data = torch.tensor(x, dtype=dtype)
-        # Rounding to float32 may land on an end of the support, where there is no density.
-        low, high = (torch.tensor(end, dtype=dtype) for end in model.family.support)
-        data = data.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+        dtype, view = getattr(torch, self.precision), view_of(sample, self.bins)
+        counts = torch.tensor(view.counts, dtype=dtype)
         with quiet():
             _module_class()
-        return _PreparedGradient(self, view, data, basis)
+        if self.density == "natural" and isinstance(view.family, ExponentialFamily):
+            # Statistics of numbers that float32 rounds to an end of the support are finite.
+            columns = torch.tensor(view.rows.T, dtype=dtype)
+            return _PreparedGradient(self, view, view.family, columns, counts)
+        # Rounding to float32 may land on an end of the support, where there is no density.
+        low, high = (torch.tensor(end, dtype=dtype) for end in model.family.support)
+        columns = torch.tensor(view.observations[None], dtype=dtype)
+        columns = columns.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+        return _PreparedGradient(self, view, None, columns, counts)
 
 
 @plain_dataclass(frozen=True)
 class _PreparedGradient(Prepared):
     settings: Gradient
     sample: Sample
-    data: torch.Tensor
-    """The observations, or the nodes of a sketch's ``basis``."""
-    basis: torch.Tensor | None
-    """Carries log densities from the nodes to all rows of the sketch."""
+    exponential: ExponentialFamily | None
+    """The family whose T(x) the columns are; None: they are observations."""
+    columns: torch.Tensor
+    """T(x), (d, r), or the observations, (1, n)."""
+    counts: torch.Tensor
+    """How many observations each column stands for."""
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
+        settings, before = self.settings, dict(self.sample.passes)
+        module = self.module(start.mixture, observe)
+        self.train(module, seed)
+        losses, epochs = module.losses, len(module.losses.epochs)
+        loss = losses.epochs[-1]
+        claimed = None if settings.tolerance == 0.0 and math.isfinite(loss) else losses.settled
+        passes, message = self.sample.passes_since(before), f"loss {loss:.6g} after {epochs} epochs"
+        return judged(Fit(module.mixture(), claimed, epochs, passes, message), self.sample)
+
+    def module(self, start: Mixture, observe: Observe) -> Any:
+        """The LightningModule that holds the data and a mixture, at ``start``."""
+        return _module_class()(self, start, observe)
+
+    def train(self, module: Any, seed: int) -> None:
+        """Train the module until it stops or the epochs are over."""
         import pytorch_lightning as pl
 
-        settings, before = self.settings, dict(self.sample.passes)
-        module = _module_class()(self, start.mixture, observe)
+        settings = self.settings
         with quiet():
             trainer = pl.Trainer(
                 max_epochs=settings.max_epochs,
@@ -105,38 +135,85 @@ class _PreparedGradient(Prepared):
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            trainer.fit(module, _Batches(self.data, settings.batch_size, seed))
-        epochs, loss = len(module.losses), module.losses[-1]
-        claimed = None if settings.tolerance == 0.0 and math.isfinite(loss) else module.settled
-        passes, message = self.sample.passes_since(before), f"loss {loss:.6g} after {epochs} epochs"
-        return judged(Fit(module.mixture(), claimed, epochs, passes, message), self.sample)
+            trainer.fit(module, _Batches(len(self.counts), settings.batch_size, seed))
 
 
 class _Batches:
-    """The batches of an epoch, as slices of a shuffled tensor.
+    """The columns that each batch of an epoch takes; the module has the data.
 
-    Lightning's own loader would collate single observations, at twenty times the cost.
+    Data in the module move to the accelerator once. Lightning's own loader would collate single
+    observations, at twenty times the cost.
     """
 
-    def __init__(self, data: torch.Tensor, size: int, seed: int) -> None:
+    def __init__(self, columns: int, size: int, seed: int) -> None:
         import torch
 
-        self.data, self.size = data, size or len(data)
-        self.shuffled = size > 0
+        self.columns, self.size = columns, size
         self.generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.data) / self.size)
+        return math.ceil(self.columns / self.size) if self.size else 1
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Iterator[slice | torch.Tensor]:
         import torch
 
-        if not self.shuffled:
-            yield self.data
+        if not self.size:
+            yield slice(None)
             return
-        order = torch.randperm(len(self.data), generator=self.generator)
-        for part in order.split(self.size):
-            yield self.data[part]
+        yield from torch.randperm(self.columns, generator=self.generator).split(self.size)
+
+
+class _Losses:
+    """The mean loss of each epoch, and the rule that stops."""
+
+    def __init__(self, settings: Gradient) -> None:
+        self.settings = settings
+        self.epochs: list[float] = []
+        self.batches: list[torch.Tensor] = []
+        self.settled = False
+
+    def end_epoch(self) -> bool:
+        """Whether to stop: the loss is not finite, or no longer falls by the tolerance."""
+        import torch
+
+        self.epochs.append(float(torch.stack(self.batches).mean()))
+        self.batches.clear()
+        patience, tolerance = self.settings.patience, self.settings.tolerance
+        if not math.isfinite(self.epochs[-1]):
+            return True
+        if tolerance > 0.0 and len(self.epochs) >= 2 * patience:
+            recent = sum(self.epochs[-patience:])
+            earlier = sum(self.epochs[-2 * patience : -patience])
+            self.settled = earlier - recent < tolerance * patience
+        return self.settled
+
+
+def _scaling(family: Family, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Of the usual parameters, (d,): unit and shift, which are the data's, and which are positive.
+
+    A parameter is shift + unit · value, where the value of a positive one is a softplus.
+    """
+    import torch
+
+    kinds = [parameter.kind for parameter in family.parameters]
+    unit = [1.0 if kind == "shape" else family.scale for kind in kinds]
+    shift = [family.centre if kind == "location" else 0.0 for kind in kinds]
+    return {
+        "unit": torch.tensor(unit, dtype=dtype),
+        "shift": torch.tensor(shift, dtype=dtype),
+        "positive": torch.from_numpy(family.positive()),
+    }
+
+
+def _raw(
+    parameters: Array, unit: torch.Tensor, shift: torch.Tensor, positive: torch.Tensor
+) -> torch.Tensor:
+    """What is learned for usual parameters (K, d), in float64: it is rounded afterwards."""
+    import torch
+
+    values = (torch.from_numpy(parameters) - shift) / unit
+    # softplus⁻¹(v) = v + log(1 - exp(-v))
+    return torch.where(positive, values + torch.log(-torch.expm1(-values)), values)
 
 
 @cache
@@ -151,62 +228,45 @@ def _module_class() -> Any:
 
         def __init__(self, prepared: _PreparedGradient, start: Mixture, observe: Observe):
             super().__init__()
-            self.settings, self.sample = prepared.settings, prepared.sample
-            self.family, self.observe = start.family, observe
-            self.settled = False
-            self.losses: list[float] = []
-            self.batch_losses: list[torch.Tensor] = []
-            dtype = prepared.data.dtype
-            kinds = [parameter.kind for parameter in self.family.parameters]
-            unit = torch.tensor([1.0 if k == "shape" else self.family.scale for k in kinds])
-            shift = torch.tensor([self.family.centre if k == "location" else 0.0 for k in kinds])
-            # Buffers move to the accelerator with the parameters.
-            self.register_buffer("basis", prepared.basis)
-            self.register_buffer("counts", torch.tensor(self.sample.counts, dtype=dtype))
-            self.register_buffer("unit", unit.to(dtype))
-            self.register_buffer("shift", shift.to(dtype))
-            self.register_buffer("positive", torch.from_numpy(self.family.positive()))
-            values = (torch.from_numpy(start.parameters) - shift) / unit
-            # softplus⁻¹(v) = v + log(1 - exp(-v)), in float64 before any rounding
-            raw = torch.where(self.positive, values + torch.log(-torch.expm1(-values)), values)
-            self.raw = torch.nn.Parameter(raw.to(dtype))
+            self.prepared, self.settings, self.observe = prepared, prepared.settings, observe
+            # Units are those of the data, whatever centre and scale the start's family has.
+            self.sample, self.family = prepared.sample, prepared.sample.family
+            self.losses = _Losses(self.settings)
+            dtype = prepared.columns.dtype
+            scaling = _scaling(self.family, dtype)
+            self.raw = torch.nn.Parameter(_raw(start.parameters, **scaling).to(dtype))
             self.logits = torch.nn.Parameter(torch.from_numpy(start.weights).log().to(dtype))
+            # Buffers move to the accelerator with the parameters.
+            buffers = {"columns": prepared.columns, "counts": prepared.counts, **scaling}
+            for name, tensor in buffers.items():
+                self.register_buffer(name, tensor)
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             """Adam with torch's defaults except the learning rate."""
             return torch.optim.Adam(self.parameters(), lr=self.settings.learning_rate)
 
-        def training_step(self, batch: torch.Tensor) -> torch.Tensor:
-            """The mean negative log likelihood of a batch."""
-            rows = len(self.counts if self.basis is not None else batch)
-            self.sample.count(rows / self.sample.size, "gradient")
-            components = self.family.torch_distribution(self.component_parameters())
-            if self.basis is None:
-                weights = torch.distributions.Categorical(logits=self.logits)
-                mixture = torch.distributions.MixtureSameFamily(
-                    weights, components, validate_args=False
-                )
-                loss = -mixture.log_prob(batch).mean()
-            else:
-                joint = components.log_prob(batch[:, None]).T @ self.basis
-                joint = joint + torch.log_softmax(self.logits, dim=0)[:, None]
-                loss = -(self.counts @ torch.logsumexp(joint, dim=0)) / self.sample.size
-            self.batch_losses.append(loss.detach())
+        def training_step(self, batch: slice | torch.Tensor) -> torch.Tensor:
+            """The loss of a batch of columns, whose share of a pass is counted."""
+            counts = self.counts[batch]
+            self.sample.count(len(counts) / self.sample.size, "gradient")
+            loss = self.mean_nll(self.columns[:, batch], counts)
+            self.losses.batches.append(loss.detach())
             return loss
 
+        def mean_nll(self, columns: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+            """The mean negative log likelihood; of a batch with the mean h(x) of all the data."""
+            usual = self.component_parameters()
+            exponential = self.prepared.exponential
+            if exponential is None:
+                return distribution_nll(columns[0], usual, self.logits, self.family)
+            varying = natural_nll(columns, counts, usual, self.logits, exponential)
+            return varying - self.sample.log_base / self.sample.size
+
         def on_train_epoch_end(self) -> None:
-            """Stop when the loss is not finite, or no longer falls."""
+            """Show the mixture, and stop if the losses say so."""
             self.observe(self.mixture)
-            self.losses.append(float(torch.stack(self.batch_losses).mean()))
-            self.batch_losses.clear()
-            patience, tolerance = self.settings.patience, self.settings.tolerance
-            if not math.isfinite(self.losses[-1]):
+            if self.losses.end_epoch():
                 self.trainer.should_stop = True
-            elif tolerance > 0.0 and len(self.losses) >= 2 * patience:
-                recent = sum(self.losses[-patience:])
-                earlier = sum(self.losses[-2 * patience : -patience])
-                if earlier - recent < tolerance * patience:
-                    self.settled = self.trainer.should_stop = True
 
         def component_parameters(self) -> torch.Tensor:
             """The usual parameters, (K, d)."""
@@ -216,8 +276,9 @@ def _module_class() -> Any:
         def mixture(self) -> Mixture:
             """A copy of the current mixture."""
             with torch.no_grad():
-                weights = torch.softmax(self.logits.double(), dim=0)
-                parameters = self.component_parameters().double()
-            return Mixture(self.family, weights.cpu().numpy(), parameters.cpu().numpy())
+                # On the processor, since not every accelerator has float64.
+                weights = torch.softmax(self.logits.cpu().double(), dim=0)
+                parameters = self.component_parameters().cpu().double()
+            return Mixture(self.family, weights.numpy(), parameters.numpy())
 
     return MixtureModule

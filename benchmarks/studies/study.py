@@ -71,6 +71,29 @@ def peers(
 
 
 @app.command()
+def epoch(
+    size: Annotated[
+        int, typer.Option(min=2, help="Draws from the two betas of `founding`.")
+    ] = 10_000,
+    epochs: Annotated[int, typer.Option(min=2, help="Epochs of each timed fit.")] = 200,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed fits of each kind.")] = 7,
+    page: Page = None,
+) -> None:
+    """Time an epoch of `gradient` by density, beside a plain torch loop and a bare trainer.
+
+    Columns: a torch loop with Adam, Lightning's trainer with the same step, and `gradient`. Its
+    parts are torch (the loop with an empty loss: optimiser and autograd), the density, Lightning,
+    and bookkeeping (passes, traces, the rule that stops).
+    """
+    from benchmarks.runner.progress import duration
+    from benchmarks.studies.epoch import epoch_times
+
+    times = epoch_times(size, epochs, repeats)
+    formats = dict.fromkeys(times.columns[1:], duration)
+    show(times, f"an epoch of gradient, n = {size:,}", formats, page)
+
+
+@app.command()
 def scaling(
     max_size: Annotated[
         int, typer.Option(help="The largest n, a power of ten; a value takes 8 bytes.")

@@ -341,13 +341,12 @@ def test_the_contract_names_the_point_that_an_exception_breaks(breach: str, poin
 def test_every_tensor_of_the_module_moves_with_it(founding: Sample) -> None:
     import torch
 
-    from fitters.gradient import _module_class
-
     model = Model(founding.family, 2)
     start = Start.of(policy("quantile"), founding, model, 1)
-    for spec in ("gradient", "gradient:bins=64"):
-        prepared = parse(spec).prepare(founding, model)
-        module = _module_class()(prepared, start.mixture, lambda copy: None)
+    for spec in ("gradient", "gradient:bins=64", "gradient:density=distribution"):
+        prepared: Any = parse(spec).prepare(founding, model)
+        module = prepared.module(start.mixture, lambda copy: None)
         own = [name for name, value in vars(module).items() if isinstance(value, torch.Tensor)]
         assert own == []  # Lightning moves parameters and buffers to the accelerator, no others
-        assert {"unit", "shift", "positive", "counts"} <= dict(module.named_buffers()).keys()
+        moved = dict(module.named_buffers())
+        assert moved.keys() == {"columns", "counts", "unit", "shift", "positive"}

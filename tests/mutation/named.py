@@ -8,6 +8,7 @@ FAMILIES = "tests/scenarios/test_families.py::"
 MIXTURE, SAMPLE = "tests/scenarios/test_mixture.py", "tests/scenarios/test_sample.py"
 BATCH, FITTERS = "tests/fitters/test_batch.py::", "tests/fitters/test_fitters.py::"
 EM, NEWTON = "tests/fitters/test_em.py::", "tests/fitters/test_newton.py::"
+GRADIENT = "tests/fitters/test_gradient.py::"
 STARTS, SKETCH = "tests/fitters/test_starts.py::", "tests/scenarios/test_sketch.py"
 CERTIFICATE = "tests/reference/test_certificate.py"
 SCIPY_MIXTURE, SCORE = "tests/reference/test_scipy_mixture.py", "tests/scoring/test_score.py"
@@ -204,7 +205,7 @@ FITTING = [
     Mutant(
         "softplus-inverse-sign",
         "fitters/gradient.py",
-        "_module_class.MixtureModule.__init__",
+        "_raw",
         "values + torch.log(-torch.expm1(-values))",
         "values - torch.log(-torch.expm1(-values))",
         (f"{FITTERS}test_the_article_reproduced",),
@@ -213,9 +214,51 @@ FITTING = [
         "gradient-batches-cost-whole-passes",
         "fitters/gradient.py",
         "_module_class.MixtureModule.training_step",
-        "rows / self.sample.size",
+        "len(counts) / self.sample.size",
         "1.0",
         (f"{FITTERS}test_a_minibatch_costs_its_share_of_a_pass",),
+    ),
+    Mutant(
+        "gradient-without-the-log-partition",
+        "fitters/torch_density.py",
+        "natural_nll",
+        "torch.log_softmax(logits, dim=0) - partition",
+        "torch.log_softmax(logits, dim=0)",
+        (f"{GRADIENT}test_both_densities_have_scipys_loss_and_the_same_gradient",),
+    ),
+    Mutant(
+        "gradient-without-the-log-base",
+        "fitters/gradient.py",
+        "_module_class.MixtureModule.mean_nll",
+        "self.sample.log_base / self.sample.size",
+        "0.0",
+        (f"{GRADIENT}test_both_densities_have_scipys_loss_and_the_same_gradient",),
+    ),
+    Mutant(
+        "gradient-of-natural-terms-by-free-coordinates",
+        "fitters/torch_density.py",
+        "_function.NaturalTerms.backward",
+        "by_free / slope",
+        "by_free",
+        (f"{GRADIENT}test_natural_terms_have_their_derivatives",),
+    ),
+    Mutant(
+        "gradient-anchored-at-its-start",
+        "fitters/gradient.py",
+        "_module_class.MixtureModule.__init__",
+        "prepared.sample, prepared.sample.family",
+        "prepared.sample, start.family",
+        (
+            f"{GRADIENT}test_the_loss_and_its_units_are_those_of_the_data_whatever_the_starts_anchor",
+        ),
+    ),
+    Mutant(
+        "gradient-loss-divided-by-all-counts",
+        "fitters/torch_density.py",
+        "natural_nll",
+        "/ counts.sum()",
+        "/ columns.shape[1]",
+        (f"{GRADIENT}test_batches_and_a_sketch_have_the_mean_nll",),
     ),
     Mutant(
         "relabelling-order-inverted",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.studies import article, peers, power, rounding, scaling
+from benchmarks.studies import article, epoch, peers, power, rounding, scaling
 from benchmarks.studies.planted import DEFECTS, plant
 from benchmarks.studies.study import app, show
 from scenarios.errors import UserError
@@ -20,7 +20,7 @@ from tests.conftest import environment
 
 def test_every_study_is_a_command() -> None:
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert names >= {"article", "peers", "scaling", "power", "rounding"}
+    assert names >= {"article", "epoch", "peers", "scaling", "power", "rounding"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.studies", "rounding", "--fitter", "emm"],
         env=environment(), capture_output=True, text=True, check=False,
@@ -106,6 +106,16 @@ def test_peers_are_timed_relative_to_the_first(monkeypatch: pytest.MonkeyPatch) 
     assert table.loc["em", "short of best"] < 1e-3
     assert table.loc["em:max_iterations=1", "short of best"] > 1.0
     assert table["claim"].tolist() == ["converged", "converged", "not converged"]
+
+
+def test_the_parts_of_an_epoch_add_up_to_the_fitters() -> None:
+    times = epoch.epoch_times(100, 4, 2).set_index("loss")
+    assert list(times.index) == ["empty", "natural", "distribution"]
+    assert (times[list(epoch.LOOPS)] > 0.0).to_numpy().all()
+    parts = times[["torch", "density", "Lightning", "bookkeeping"]].sum(axis=1)
+    assert parts.to_numpy() == pytest.approx(times["gradient"].to_numpy())
+    assert times["torch"].nunique() == 1
+    assert times["density"]["empty"] == 0.0
 
 
 def test_the_steps_of_a_sketched_fit_are_timed() -> None:

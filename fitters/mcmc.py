@@ -8,6 +8,7 @@ components, so chains may exchange labels: draws are relabelled before they are 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,8 +18,11 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fitters.base import Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
-from fitters.pymc_model import build_model, initial_values, model_data, unconstrained
+from fitters.base import Array, Fit, Fitter, Mixture, Model, Observe, Prepared, Sample, Start
+from fitters.compile_pymc import request_of
+from fitters.kernel_density import KernelDensity
+from fitters.pymc_density import LogDensity, compile_density
+from fitters.pymc_model import build_model, constrained, initial_values, model_data, unconstrained
 from fitters.quiet import quiet
 from fitters.relabelling import relabel
 from fitters.sketching import Bins, judged, sketch_unsupported_reason, view_of
@@ -51,6 +55,9 @@ class MCMC(Fitter):
     """Chains, run one after another. One chain has no R-hat."""
     sampler: Literal["auto", "nutpie", "pymc"] = "auto"
     """``auto``: nutpie where it is installed, PyMC's own elsewhere; the message says which."""
+    density: Literal["pymc", "kernel"] = "pymc"
+    """``pymc``: PyMC's own density, compiled once on a machine; ``kernel``: the project's own, the
+    same up to a constant, which needs no compiling and nutpie to sample it."""
     weight_concentration: Annotated[float, Field(gt=0)] = 1.0
     """Concentration of the weights' Dirichlet prior."""
     positive_sd: Annotated[float, Field(gt=0)] = 1.5
@@ -67,6 +74,11 @@ class MCMC(Fitter):
             return "with one component there are no weights to sample: use direct or em"
         if self._sampler() == "nutpie" and not find_spec("nutpie"):
             return "nutpie is not installed: use sampler=pymc"
+        if self.density == "kernel":
+            if self._sampler() == "pymc":
+                return "density=kernel is sampled by nutpie alone: install it, or use density=pymc"
+            if not (model.exponential or model.family.exact_derivatives):
+                return f"{model.family.name} has no exact gradient of its own: use density=pymc"
         if self._sampler() == "pymc" and not (shutil.which("g++") or shutil.which("clang++")):
             return (
                 "PyMC's own sampler needs a C++ compiler (an evaluation takes a second without): "
@@ -76,19 +88,20 @@ class MCMC(Fitter):
 
     def prepare(self, sample: Sample, model: Model) -> Prepared:
         """Build the model and compile its density and gradient."""
-        view, sampler = view_of(sample, self.bins), self._sampler()
-        graph = build_model(view, model.components, self)
-        with quiet():
-            if sampler == "nutpie":
-                import nutpie
+        view, components, sampler = view_of(sample, self.bins), model.components, self._sampler()
+        if self.density == "kernel":
+            density = KernelDensity(view, components, self)
+            return _PreparedMCMC(self, sampler, view, components, None, density)
+        graph = build_model(view, components, self)
+        if sampler == "nutpie":
+            compiled = compile_density(graph, request_of(view, components, self))
+            return _PreparedMCMC(
+                self, sampler, view, components, graph, compiled.log_density, compiled.cached
+            )
+        import pymc as pm
 
-                compiled = nutpie.compile_pymc_model(graph)
-            else:
-                import pymc as pm
-
-                with graph:
-                    compiled = pm.NUTS()
-        return _PreparedMCMC(self, sampler, view, model.components, graph, compiled)
+        with quiet(), graph:
+            return _PreparedMCMC(self, sampler, view, components, graph, pm.NUTS())
 
     def _sampler(self) -> str:
         if self.sampler != "auto":
@@ -103,7 +116,11 @@ class _PreparedMCMC(Prepared):
     sample: Sample
     components: int
     graph: Any
-    compiled: Any
+    """The PyMC model, whose data can be replaced; None for the kernel's density."""
+    density: LogDensity | Any
+    """The log density that nutpie samples, or PyMC's step method."""
+    cached: bool | None = None
+    """Whether the density's code was stored before; None where none is stored."""
 
     def fit(self, start: Start, seed: int, observe: Observe) -> Fit:
         siblings = [start.sibling(self.sample, j) for j in range(1, self.settings.chains)]
@@ -128,18 +145,17 @@ class _PreparedMCMC(Prepared):
             f"{self.settings.tune}; {self._r_hat(posterior)}; {divergences} divergences"
         )
         count = draws.shape[0] * draws.shape[1]
-        return judged(Fit(mixture, None, count, passes, message, posterior), self.sample)
+        extra = None if self.cached is None else {"cached": self.cached}
+        return judged(Fit(mixture, None, count, passes, message, posterior, extra), self.sample)
 
     def rebind(self, sample: Sample) -> Prepared:
         """Put another sample's data into the compiled model."""
         sample = view_of(sample, self.settings.bins)
-        data = model_data(sample, self.components, self.settings)
-        if self.sampler == "nutpie":
-            return replace(self, sample=sample, compiled=self.compiled.with_data(**data))
-        import pymc as pm
-
-        with self.graph:
-            pm.set_data(data)
+        if self.graph is None:
+            density = KernelDensity(sample, self.components, self.settings)
+            return replace(self, sample=sample, density=density)
+        for name, value in model_data(sample, self.components, self.settings).items():
+            self.graph.set_data(name, value)
         return replace(self, sample=sample)
 
     @property
@@ -170,16 +186,14 @@ class _PreparedMCMC(Prepared):
         if self.sampler == "nutpie":
             import nutpie
 
-            point = unconstrained(start)
-            compiled = replace(self.compiled, initial_point_func=lambda _seed: point)
             return nutpie.sample(
-                compiled, seed=seed, save_warmup=True, progress_bar=False, **length
+                self._nutpie_model(start), seed=seed, save_warmup=True, progress_bar=False, **length
             )
         import pymc as pm
 
         with self.graph:
             return pm.sample(
-                step=self.compiled,
+                step=self.density,
                 initvals=initial_values(start),
                 random_seed=seed,
                 progressbar=False,
@@ -188,3 +202,26 @@ class _PreparedMCMC(Prepared):
                 compute_convergence_checks=False,
                 **length,
             )
+
+    def _nutpie_model(self, start: Mixture) -> Any:
+        """nutpie's model of the density, whose chain begins at ``start``."""
+        import pandas as pd
+        from nutpie.compiled_pyfunc import from_pyfunc
+
+        family, components, point = self.sample.family, self.components, unconstrained(start)
+
+        def expand(_seed: int, _other_seed: int, _chain: int) -> Callable[[Array], Any]:
+            return lambda point: constrained(point, family, components)
+
+        names = self._variables
+        return from_pyfunc(
+            point.size,
+            lambda: self.density,
+            expand,
+            [np.dtype(np.float64)] * len(names),
+            [(components,)] * len(names),
+            names,
+            coords={"component": pd.RangeIndex(components)},
+            dims=dict.fromkeys(names, ("component",)),
+            make_initial_point_fn=lambda _seed: point,
+        )

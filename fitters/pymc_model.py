@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def build_model(sample: Sample, components: int, settings: MCMC) -> Any:
     """Build the ``pymc.Model`` of ``weights`` and one variable for each usual parameter.
 
-    ``settings`` has the widths of the priors, and the number of rows.
+    ``settings`` has the widths of the priors.
     """
     import pymc as pm
 
@@ -53,14 +53,10 @@ def model_data(sample: Sample, components: int, settings: MCMC) -> dict[str, Arr
         data["location_sd"] = np.array(settings.location_sd * family.scale)
     if isinstance(family, ExponentialFamily):
         data["nodes"], data["basis"] = affine_basis(sample)
-        # All sketches with the same ``bins`` get the same shape, so that one compiled model fits.
-        missing = settings.bins - len(sample.counts)
-        if missing > 0:
-            data["counts"] = np.pad(data["counts"], (0, missing))
-            data["basis"] = np.pad(data["basis"], ((0, 0), (0, missing)), mode="edge")
     else:
         data["nodes"] = sample.rows[:, 0]
-    return data
+    # One compiled model serves any number of rows; contiguous arrays are of one type to it.
+    return {name: np.array(value, order="C") for name, value in data.items()}
 
 
 def initial_values(start: Mixture) -> dict[str, Array]:
@@ -82,6 +78,22 @@ def unconstrained(start: Mixture) -> Array:
         column = start.parameters[:, j]
         values.append(np.log(column) if parameter.positive else column)
     return np.concatenate(values)
+
+
+def constrained(point: Array, family: Family, components: int) -> dict[str, Array]:
+    """The inverse of ``unconstrained``: the model's variables (K,), by name."""
+    logs = np.append(point[: components - 1], -point[: components - 1].sum())
+    weights = np.exp(logs - logs.max())
+    values = point[components - 1 :].reshape(-1, components)
+    columns = [
+        np.exp(column) if parameter.positive else column.copy()
+        for parameter, column in zip(family.parameters, values, strict=True)
+    ]
+    return dict(
+        zip(
+            ("weights", *family.parameter_names()), (weights / weights.sum(), *columns), strict=True
+        )
+    )
 
 
 def _inside(weights: Array) -> Array:

@@ -1,12 +1,11 @@
 """MCMC: the contract, a posterior that another program found, and the intervals of a fit.
 
-nutpie takes half a minute to compile a model. The tests of this file share one, of two betas.
+The first session compiles the density of two betas, for half a minute; later ones load it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,31 +14,13 @@ from numpy.testing import assert_allclose
 from benchmarks.runner.contract import check_fitter
 from fitters.spec import parse
 from fitters.starts import Start, policy
+from scenarios.families import Family, family
+from scenarios.families.base import Parameter
 from scenarios.model import Model
 from scenarios.sample import Sample
 from scenarios.scenario import load
-from tests.conftest import mixturebench, sample
+from tests.conftest import mixturebench
 from tests.report.test_report import Page
-
-
-@pytest.fixture(scope="module")
-def compiled() -> Any:
-    """The model of two betas, as nutpie compiles it."""
-    data = sample("beta")
-    prepared = parse("mcmc").prepare(data, Model(data.family, 2))
-    return prepared.compiled  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-def compiled_once(compiled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put data into the compiled model of two betas instead of compiling again."""
-
-    def compile_pymc_model(model: Any) -> Any:
-        assert {v.name for v in model.free_RVs} == {"weights", "alpha", "beta"}
-        assert len(model.coords["component"]) == 2
-        return compiled.with_data(**{v.name: v.get_value() for v in model.data_vars})
-
-    monkeypatch.setattr("nutpie.compile_pymc_model", compile_pymc_model)
 
 
 def broken_points(spec: str) -> dict[str, str]:
@@ -47,19 +28,41 @@ def broken_points(spec: str) -> dict[str, str]:
     return {point: reason for point, reason in check_fitter(spec) if reason is not None}
 
 
-@pytest.mark.parametrize("spec", ["mcmc:draws=50,tune=50", "mcmc:draws=50,tune=50,bins=64"])
-def test_contract(compiled_once: None, spec: str) -> None:
-    assert broken_points(spec) == {}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("more", ["", ",bins=64", ",sampler=pymc"])
-def test_contract_compiled_each_time(more: str) -> None:
+@pytest.mark.parametrize(
+    "more",
+    ["", ",bins=64", ",density=kernel", pytest.param(",sampler=pymc", marks=pytest.mark.slow)],
+)
+def test_contract(more: str) -> None:
     assert broken_points(f"mcmc:draws=50,tune=50{more}") == {}
 
 
+@pytest.mark.parametrize(
+    ("spec", "name", "components", "reason"),
+    [
+        ("mcmc", "beta", 1, "no weights to sample"),
+        ("mcmc:density=kernel,sampler=pymc", "beta", 2, "use density=pymc"),
+        ("mcmc:density=kernel", "numeric", 2, "numeric has no exact gradient"),
+        ("mcmc:density=kernel", "weibull", 2, None),
+        ("mcmc:bins=64", "weibull", 2, "no exponential family"),
+    ],
+)
+def test_what_is_not_supported(spec: str, name: str, components: int, reason: str | None) -> None:
+    class Numeric(Family):
+        """A family whose derivatives are numeric."""
+
+        name = "numeric"
+        parameters = (Parameter("scale", "scale"),)
+
+        def moment_estimate(self, x: np.ndarray) -> np.ndarray:
+            return np.array([1.0])
+
+    chosen = Numeric() if name == "numeric" else family(name)
+    message = parse(spec).supports(Model(chosen, components))
+    assert message is None if reason is None else reason in str(message)
+
+
 @pytest.mark.parametrize("bins", [1024, pytest.param(0, marks=pytest.mark.slow)])
-def test_the_founding_posterior(compiled_once: None, bins: int) -> None:
+def test_the_founding_posterior(bins: int) -> None:
     scenario = load("founding")
     founding = Sample.of(scenario.observations(0, 0), scenario.family)
     model = Model(founding.family, 2)
@@ -82,7 +85,7 @@ def test_the_founding_posterior(compiled_once: None, bins: int) -> None:
     assert fit.passes["gradient"] > 2 * 2000 * rows / founding.size
 
 
-def test_a_posterior_has_intervals(compiled_once: None, tmp_path: Path) -> None:
+def test_a_posterior_has_intervals(tmp_path: Path) -> None:
     generator = np.random.default_rng(2)
     x = np.concatenate([generator.beta(4.0, 20.0, 160), generator.beta(20.0, 4.0, 240)])
     np.savetxt(tmp_path / "x.csv", x)

@@ -170,9 +170,10 @@ class Sample:
 
     def count(self, passes: float = 1.0, kernel: str = "density") -> None:
         """Count passes, by default those of code other than this sample's kernels."""
-        self.passes[kernel] = self.passes.get(kernel, 0.0) + passes
-        if self.source is not None:
-            self.source.count(passes, kernel)
+        counted: Sample | None = self
+        while counted is not None:
+            counted.passes[kernel] = counted.passes.get(kernel, 0.0) + passes
+            counted = counted.source
 
     def passes_since(self, before: Mapping[str, float]) -> dict[str, float]:
         """The passes by kernel since ``before``, an earlier copy of ``passes``."""
@@ -263,19 +264,24 @@ class Sample:
             return None
         return CompiledRows.of(family, rows, None if self.all_counts_are_one else self.counts)
 
+    @cached_property
+    def _share(self) -> float:
+        """Rows ÷ observations: the passes of one mixture."""
+        return len(self.counts) / self.size
+
     @property
     def all_counts_are_one(self) -> bool:
         """Whether each row is one observation."""
         return self.counts.strides == (0,)
 
     def _count_passes(self, batch: MixtureBatch, kernel: str) -> None:
-        self.count(len(batch) * len(self.counts) / self.size, kernel)
+        self.count(len(batch.weights) * self._share, kernel)
 
     def _count_differences(self, batch: MixtureBatch, order: int) -> None:
         """Count the densities for derivatives up to ``order``, if they are numeric."""
         densities = self.family.difference_densities(order)
         if densities:
-            self.count(len(batch) * densities * len(self.counts) / self.size)
+            self.count(len(batch.weights) * densities * self._share)
 
 
 def _single(mixture: Mixture) -> MixtureBatch:

@@ -125,6 +125,12 @@ def _copy_once(source: Path, target: Path) -> None:
             part.rename(target)
 
 
+@pytest.fixture
+def numpy_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No compiled passes over the rows of a sample."""
+    monkeypatch.setattr("scenarios.kernels.compiled_rows.compiled", lambda *_: None)
+
+
 class Done(NamedTuple):
     """How a command ended, and what it printed."""
 

@@ -128,6 +128,7 @@ class Choices:
                 for spec in named
                 if _name(spec) in base.fewer_data_sets
             },
+            {} if self.fitters or self.scenarios else base.fewer_scenarios,
         )
 
     def save_data(self, folder: Path) -> None:

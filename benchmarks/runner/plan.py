@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,13 @@ class Plan:
     """The fitters that no package provides, by their names in ``fitters``."""
     fewer_data_sets: Mapping[str, int] = field(default_factory=dict)
     """Data sets by fitter, where it has fewer than ``data_sets``."""
+    fewer_scenarios: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of scenarios by fitter, where it has not all of them."""
+
+    def scenarios_of(self, fitter: str) -> tuple[Scenario, ...]:
+        """Return the scenarios that a fitter has trials on."""
+        names = self.fewer_scenarios.get(fitter)
+        return tuple(s for s in self.scenarios if names is None or s.name in names)
 
     def replicates(self, fitter: str) -> int:
         """Return how many data sets of every scenario a fitter has."""
@@ -139,15 +146,17 @@ class Plan:
         """Yield the cells, those of one fitter in a row."""
         for fitter in self.fitters:
             trials = tuple((s, r) for s in self.starts for r in range(self.restarts[fitter]))
-            for scenario in self.scenarios:
+            for scenario in self.scenarios_of(fitter):
                 for replicate in range(self.replicates(fitter)):
                     own = self.own_fitters.get(fitter)
                     yield Cell(scenario, replicate, fitter, self.seed, trials, own=own)
 
     def size(self) -> int:
         """Return the number of trials."""
-        each = len(self.scenarios) * len(self.starts)
-        return each * sum(self.replicates(name) * self.restarts[name] for name in self.fitters)
+        return len(self.starts) * sum(
+            len(self.scenarios_of(name)) * self.replicates(name) * self.restarts[name]
+            for name in self.fitters
+        )
 
     def ordered(self, records: Iterable[Record]) -> list[Record]:
         """Sort records into the plan's order; workers end them in any order."""
@@ -168,6 +177,7 @@ class Plan:
             "scenarios": [_scenario_content(scenario) for scenario in self.scenarios],
             "own_fitters": {name: asdict(own) for name, own in self.own_fitters.items()},
             "fewer_data_sets": dict(self.fewer_data_sets),
+            "fewer_scenarios": {k: list(names) for k, names in self.fewer_scenarios.items()},
         }
 
     @classmethod
@@ -187,6 +197,7 @@ class Plan:
                     name: OwnFitter(**own) for name, own in content.get("own_fitters", {}).items()
                 },
                 fewer_data_sets=content.get("fewer_data_sets", {}),
+                fewer_scenarios=content.get("fewer_scenarios", {}),
             )
         except KeyError as error:
             raise UserError(f"the plan of the run lacks {error}: run it again") from error

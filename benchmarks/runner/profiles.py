@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FITTERS = ("gradient", "direct", "newton", "em", "mcmc")
+FITTERS = ("gradient", "direct", "newton", "em", "mcmc:bins=256")
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,21 @@ class Profile:
     fitters: tuple[str, ...] = FITTERS
     fewer_data_sets: Mapping[str, int] = field(default_factory=dict)
     """Data sets by fitter name, where a fitter has fewer."""
+    fewer_scenarios: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Scenarios by fitter with its settings, where it has not all of them."""
 
 
-# ``quick`` and ``check`` take minutes, ``standard`` hours, ``full`` days on two cores.
+# ``quick`` and ``check`` take minutes, ``standard`` half an hour, ``full`` days on two cores.
 PROFILES = {
-    "quick": Profile(("founding", "overlapping", "unequal"), ("quantile",), {"mcmc": 1, "": 10}, 1),
+    # MCMC on all the data beside that on a sketch, where the data are fewest.
+    "quick": Profile(
+        ("founding", "overlapping", "unequal"),
+        ("quantile",),
+        {"mcmc": 1, "": 10},
+        1,
+        (*FITTERS, "mcmc"),
+        fewer_scenarios={"mcmc": ("unequal",)},
+    ),
     # For comparisons, where data sets count more than restarts. On four of its scenarios most
     # methods fail now and then, so that a change shows; two are of other families.
     "check": Profile(
@@ -39,6 +49,6 @@ PROFILES = {
         ),
         {"gradient": 18, "mcmc": 18},
     ),
-    "standard": Profile((), ("quantile", "kmeans"), {"mcmc": 1, "": 10}, 1),
+    "standard": Profile((), ("quantile",), {"mcmc": 1, "gradient": 2, "": 5}, 8),
     "full": Profile((), ("quantile", "kmeans", "article"), {"mcmc": 4, "": 50}, 10),
 }  # fmt: skip

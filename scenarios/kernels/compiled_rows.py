@@ -26,6 +26,8 @@ class CompiledRows:
     counts: Array | None
     code: int
     """The family's number for compiled functions; -1 for a family that they don't know."""
+    anchor: tuple[float, float]
+    """The family's centre and scale."""
 
     @classmethod
     def of(cls, family: ExponentialFamily, rows: Array, counts: Array | None) -> CompiledRows:
@@ -35,12 +37,8 @@ class CompiledRows:
         """
         code = int(vars(type(family)).get("code", -1))
         plain = [np.require(a, np.float64, ["C", "W"]) for a in (rows.T, counts) if a is not None]
-        return cls(family, plain[0], None if counts is None else plain[1], code)
-
-    @property
-    def anchor(self) -> tuple[float, float]:
-        """The family's centre and scale."""
-        return float(self.family.centre), float(self.family.scale)
+        anchor = (float(family.centre), float(family.scale))
+        return cls(family, plain[0], None if counts is None else plain[1], code, anchor)
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """A compiled function for these rows; None where passes are numpy's."""

@@ -37,10 +37,11 @@ def compiled(name: str, counted: bool, rows: int) -> Callable[..., Any] | None:
     The first answer for few rows holds for the process, so that all passes are of one kind.
     """
     key = (name, counted)
-    if key not in _functions or (_functions[key] is None and rows >= LARGE):
+    function = _functions.get(key)
+    if function is None and (key not in _functions or rows >= LARGE):
         wanted = rows >= LARGE or _is_stored(*key)
-        _functions[key] = _load(*key) if wanted and not _numpy_only() else None
-    return _functions[key]
+        function = _functions[key] = _load(*key) if wanted and not _numpy_only() else None
+    return function
 
 
 def load(names: Iterable[str], counted: bool) -> None:

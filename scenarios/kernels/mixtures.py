@@ -39,8 +39,7 @@ def densities(code, anchor, weights, parameters):
 def sums(rows, counts, eta, constants):
     """Values (B,), and Σ c r (1, x, y) (B, K, 3), at any η and constants: one pass each."""
     values, singles = np.zeros(len(eta)), np.zeros((*constants.shape, 3))
-    centres = np.zeros(eta.shape)
-    add_sums(rows, counts, eta, constants, centres, None, values, singles, None)
+    add_sums(rows, counts, eta, constants, None, None, values, singles, None)
     return values, singles
 
 
@@ -49,7 +48,7 @@ def likelihoods(code, anchor, rows, counts, weights, parameters):
     """Log likelihoods (B,) less Σ h: one pass each."""
     eta, constants = densities(code, anchor, weights, parameters)
     values = np.zeros(len(eta))
-    add_sums(rows, counts, eta, constants, np.zeros(eta.shape), None, values, None, None)
+    add_sums(rows, counts, eta, constants, None, None, values, None, None)
     return values
 
 
@@ -58,8 +57,7 @@ def expected(code, anchor, rows, counts, weights, parameters):
     """The E-step: log likelihoods (B,) less Σ h, and Σ c r (1, x, y) (B, K, 3): one pass each."""
     eta, constants = densities(code, anchor, weights, parameters)
     values, singles = np.zeros(len(eta)), np.zeros((*constants.shape, 3))
-    centres = np.zeros(eta.shape)
-    add_sums(rows, counts, eta, constants, centres, None, values, singles, None)
+    add_sums(rows, counts, eta, constants, None, None, values, singles, None)
     return values, singles
 
 

@@ -20,10 +20,11 @@ import numpy as np
 from scenarios.kernels.elementary import exp_down, log_and_share, log_up
 from scenarios.kernels.jit import SUMS, part
 
-BLOCK = 256
-"""Rows of a block: small enough for the fastest cache, and for ``MOST_IN_PRODUCT``."""
+BLOCK, PAIR_BLOCK = 256, 896
+"""Rows of a block, which stays in the fastest cache, and of one for two components."""
 MOST_IN_PRODUCT = 15
-"""Components up to which the product of a block's densities, each at most K, is finite."""
+"""Components up to which the product of a block's densities, each at most K, is finite; so is that
+of ``PAIR_BLOCK`` numbers up to 2."""
 
 
 @part(inline=True)
@@ -40,7 +41,7 @@ def pair_block(x, y, counts, eta, constants, centre, value, singles, pairs):
     One logarithm of a product replaces those of the rows where there are no counts. ``singles``
     and ``pairs`` may be None.
     """
-    cx, cy = centre[0], centre[1]
+    cx, cy = (0.0, 0.0) if centre is None else (centre[0], centre[1])
     a0, a1, b0, b1 = eta[0, 0], eta[0, 1], eta[1, 0], eta[1, 1]
     a, b = constants[0] + (a0 * cx + a1 * cy), constants[1] + (b0 * cx + b1 * cy)
     total, product = 0.0, 1.0
@@ -137,12 +138,17 @@ def joints_of_block(x, y, counts, eta, constants, value, work):
 
 
 @part(SUMS)
-def singles_of_block(x, y, counts, joint, inverse, centre, single):
-    """Turn ``joint`` into responsibilities; add the sums of c r (1, x, y) to ``single`` (3,)."""
-    mass, sx, sy, cx, cy = 0.0, 0.0, 0.0, centre[0], centre[1]
+def singles_of_block(x, y, counts, joint, inverse, centre, single, pairs):
+    """Add the sums of c r (1, x, y) to ``single`` (3,), with r = joint × inverse.
+
+    Where ``pairs`` are to follow, ``joint`` becomes r.
+    """
+    mass, sx, sy = 0.0, 0.0, 0.0
+    cx, cy = (0.0, 0.0) if centre is None else (centre[0], centre[1])
     for i in range(x.size):
         r = joint[i] * inverse[i]
-        joint[i] = r
+        if pairs is not None:
+            joint[i] = r
         if counts is not None:
             r *= counts[i]
         mass += r
@@ -174,20 +180,21 @@ def products_of_block(x, y, counts, first, second, centre, pair):
 def add_sums(rows, counts, eta, constants, centres, pivots, values, singles, pairs):
     """Add the sums of B mixtures to ``values`` (B,), ``singles`` and ``pairs``, each by mixture.
 
-    ``singles`` are about ``centres`` (B, K, 2), and ``pairs``, which may be None, about ``pivots``
-    (B, K (K - 1) / 2, 2). Of two components all sums are about the pivot where there are pairs,
-    otherwise about the first centre. ``singles`` may be None where ``pairs`` are.
+    ``singles`` are about ``centres`` (B, K, 2), or 0 for None, and ``pairs`` about ``pivots``
+    (B, K (K - 1) / 2, 2). Of two components all sums are about the first centre. ``pairs`` may be
+    None, and then ``singles`` too.
     """
     size, components = constants.shape
     work = np.empty((components + 2, BLOCK if components != 2 else 0))
-    for low in range(0, rows.shape[1], BLOCK):
-        high = min(low + BLOCK, rows.shape[1])
+    block = PAIR_BLOCK if components == 2 else BLOCK
+    for low in range(0, rows.shape[1], block):
+        high = min(low + block, rows.shape[1])
         x, y = rows[0, low:high], rows[1, low:high]
         c = None if counts is None else counts[low:high]
         for b in range(size):
             value = values[b : b + 1]
             if components == 2:
-                about = centres[b, 0] if pairs is None else pivots[b, 0]
+                about = None if centres is None else centres[b, 0]
                 single = None if singles is None else singles[b]
                 pair = None if pairs is None else pairs[b]
                 pair_block(x, y, c, eta[b], constants[b], about, value, single, pair)
@@ -197,7 +204,8 @@ def add_sums(rows, counts, eta, constants, centres, pivots, values, singles, pai
                 inverse = work[components][: high - low]
                 for k in range(components):
                     joint = work[k][: high - low]
-                    singles_of_block(x, y, c, joint, inverse, centres[b, k], singles[b, k])
+                    about = None if centres is None else centres[b, k]
+                    singles_of_block(x, y, c, joint, inverse, about, singles[b, k], pairs)
             if pairs is not None:
                 at = 0
                 for k in range(components):

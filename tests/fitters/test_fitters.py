@@ -72,6 +72,7 @@ def test_contract_is_run_on_every_fitter_here() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("numpy_passes")  # compiled rounds count what numpy's make
 @pytest.mark.parametrize(
     ("spec", "per_iteration"),
     [
@@ -102,6 +103,7 @@ def test_passes_by_kernel_are_those_made(
         monkeypatch.setattr(Sample, name, wrapped)
 
     counted("expectations", "expectation")  # its further argument is the kernel
+    counted("gradient", "gradient")
     counted("hessians", "hessian")
     data.passes.clear()
     fit = prepared.fit(start, 0, lambda copy: None)

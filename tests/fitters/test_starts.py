@@ -30,7 +30,7 @@ def test_starts_are_the_same_for_the_same_seed_and_differ_otherwise(founding: Sa
         one, two, other = (policy(name).draw(founding, model, seed) for seed in (4, 4, 5))
         assert one.valid()
         assert one.coordinates().tobytes() == two.coordinates().tobytes()
-        if name != "kmeans":  # whose clusters may well be the same
+        if name not in ("kmeans", "screened"):  # which may well lead to the same
             assert one.coordinates().tobytes() != other.coordinates().tobytes()
 
 

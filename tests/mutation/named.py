@@ -8,6 +8,7 @@ FAMILIES = "tests/scenarios/test_families.py::"
 MIXTURE, SAMPLE = "tests/scenarios/test_mixture.py", "tests/scenarios/test_sample.py"
 BATCH, FITTERS = "tests/fitters/test_batch.py::", "tests/fitters/test_fitters.py::"
 EM, NEWTON = "tests/fitters/test_em.py::", "tests/fitters/test_newton.py::"
+KERNELS = "tests/scenarios/test_kernels.py::"
 GRADIENT = "tests/fitters/test_gradient.py::"
 STARTS, SKETCH = "tests/fitters/test_starts.py::", "tests/scenarios/test_sketch.py"
 CERTIFICATE = "tests/reference/test_certificate.py"
@@ -99,19 +100,51 @@ FITTING = [
         (SAMPLE,),
     ),
     Mutant(
+        "compiled-shares-swapped",
+        "scenarios/kernels/sums.py",
+        "pair_block",
+        "p = larger if first > second else smaller",
+        "p = smaller if first > second else larger",
+        (f"{KERNELS}test_passes_are_numpys",),
+    ),
+    Mutant(
+        "compiled-sums-about-the-wider-component",
+        "scenarios/kernels/louis.py",
+        "component_terms",
+        "k if steep[k] >= steep[other] else other",
+        "k if steep[k] < steep[other] else other",
+        (f"{KERNELS}test_a_narrow_component_far_from_zero_keeps_its_digits",),
+    ),
+    Mutant(
+        "a-dead-component-keeps-mass",
+        "scenarios/kernels/elementary.py",
+        "exp_down",
+        "0.0 if x < LOWEST else p * power.view(np.float64)",
+        "p * power.view(np.float64)",
+        (f"{KERNELS}test_a_component_without_weight_has_no_mass",),
+    ),
+    Mutant(
+        "code-inherited-with-other-formulas",
+        "scenarios/kernels/compiled_rows.py",
+        "CompiledRows.of",
+        'vars(type(family)).get("code", -1)',
+        "family.code",
+        (f"{KERNELS}test_a_family_that_inherits_a_code_keeps_its_own_formulas",),
+    ),
+    Mutant(
         "a-stack-counts-as-one-pass",
         "scenarios/sample.py",
         "Sample._count_passes",
-        "self.count(len(batch) * len(self.counts) / self.size, kernel)",
-        "self.count(len(self.counts) / self.size, kernel)",
+        "self.count(len(batch.weights) * self._share, kernel)",
+        "self.count(self._share, kernel)",
         (f"{BATCH}test_kernels_take_many_mixtures_as_they_take_one",),
     ),
     Mutant(
         "a-sketch-hides-its-passes",
         "scenarios/sample.py",
         "Sample.count",
-        "self.source.count(passes, kernel)",
-        "self.source.count(0.0, kernel)",
+        "counted = counted.source",
+        "counted = None",
         (f"{SKETCH}::test_a_sketchs_passes_are_counted_by_its_sample",),
     ),
     Mutant(
@@ -628,8 +661,8 @@ JUDGING = [
     ),
     Mutant(
         "second-derivatives-about-zero",
-        "scenarios/sample.py",
-        "Sample.hessians",
+        "scenarios/kernels/numpy_rows.py",
+        "NumpyRows.hessians",
         "rows - means[flat, :, None]",
         "rows - 0.0 * means[flat, :, None]",
         ("tests/reference/test_ascent.py",),

@@ -16,6 +16,7 @@ from benchmarks.reference.search import find_reference
 from benchmarks.reference.verify import FamilyError
 from benchmarks.runner.journal import TRIALS, read, to_line
 from scenarios.families import ExponentialFamily, families, family
+from scenarios.kernels.compiled_rows import CompiledRows
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
 from tests.conftest import mixture, mixturebench
@@ -58,6 +59,7 @@ def plant(patch: pytest.MonkeyPatch, name: str, method: str, change: Callable[[A
     patch.setattr(cls, method, lambda self, *args: change(before(self, *args)))
 
 
+@pytest.mark.usefixtures("numpy_passes")
 @pytest.mark.parametrize(("name", "method", "change", "what"), PLANTS)
 def test_a_wrong_formula_is_refused_by_name(
     name: str, method: str, change: Callable[[Any], Any], what: str,
@@ -70,12 +72,33 @@ def test_a_wrong_formula_is_refused_by_name(
         find_reference(Sample.of(x, family(name)), 2, 0.02)
 
 
+@pytest.mark.parametrize("name", EXPONENTIAL)
+@pytest.mark.parametrize(
+    ("method", "change", "what"),
+    [
+        ("likelihoods", times(1.0 + 1e-8), "mean log density"),
+        ("gradients", lambda found: (found[0], 1.001 * found[1]), "gradient"),
+        ("hessians", bent, "Hessian"),
+    ],
+)
+def test_a_wrong_compiled_pass_is_refused_by_name(
+    name: str, method: str, change: Callable[[Any], Any], what: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    x = mixture(name, 2).sample(300, 1)
+    before = getattr(CompiledRows, method)
+    monkeypatch.setattr(CompiledRows, method, lambda self, *args: change(before(self, *args)))
+    with pytest.raises(FamilyError, match=f"the {what} of the family '{name}' is"):
+        find_reference(Sample.of(x, family(name)), 2, 0.02)
+
+
 SCENARIOS = {
     "beta": "small", "gamma": "gamma_pair", "lognormal": "lognormal_pair",
     "normal": "normal_skewed", "student_t": "student_pair", "weibull": "weibull_pair",
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("numpy_passes")
 @pytest.mark.parametrize("name", families())
 def test_every_command_that_scores_refuses_a_wrong_family(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -24,6 +24,7 @@ def load_kernels(sample: Sample, names: Iterable[str] = PASSES, sketched: bool =
     load(chosen, counted=False)
     if sketched:
         load(chosen, counted=True)
+        load(["add_to_cells"], counted=False)
 
 
 def load_kernels_of(fitter: Fitter, starts: Iterable[str], sample: Sample) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 METHODS = (
     "sklearn:preset=tight", "sklearn", "pomegranate:preset=tight", "pomegranate", "scipy_user",
-    "em", "direct", "em:bins=1024", "newton:bins=1024",
+    "em", "newton", "direct", "em:bins=1024", "newton:bins=1024",
 )  # fmt: skip
 CLAIMS = {True: "converged", False: "not converged", None: "–"}
 
@@ -28,6 +28,7 @@ def peer_times(size: int, repeats: int) -> pd.DataFrame:
     import pandas as pd
 
     from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
+    from benchmarks.runner.kernels import PASSES, load_kernels
     from fitters.spec import parse
     from fitters.starts import Start, policy
     from scenarios.families import family
@@ -38,6 +39,7 @@ def peer_times(size: int, repeats: int) -> pd.DataFrame:
     truth = Mixture(family("normal"), np.array([0.4, 0.6]), np.array([[-1.0, 0.8], [1.5, 0.6]]))
     x = truth.sample(size, 0)
     sample = Sample.of(x, truth.family)
+    load_kernels(sample, (*PASSES, "em_round", "newton_round"), sketched=True)
     model = Model(sample.family, 2)
     start = Start.of(policy("quantile"), sample, model, 1)
     fitters = {spec: parse(spec) for spec in METHODS}

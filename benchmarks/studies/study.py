@@ -71,6 +71,23 @@ def peers(
 
 
 @app.command()
+def passes(
+    size: Annotated[int, typer.Option(min=2, help="Draws.")] = 10_000,
+    bins: Annotated[int, typer.Option(min=16, help="Rows of the sketch.")] = 1024,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for each kind of step.")] = 1.0,
+    page: Page = None,
+) -> None:
+    """Time compiled passes beside numpy's on the same rows, interleaved; ÷ is their ratio."""
+    from benchmarks.runner.progress import duration
+    from benchmarks.studies.passes import STEPS, pass_times
+
+    formats: dict[str, Callable[[Any], str]] = {}
+    for step in STEPS:
+        formats |= {f"{step}, numpy": duration, step: duration, f"{step} ÷": "{:.1f}".format}
+    show(pass_times(size, bins, seconds), f"passes, n = {size:,}", formats, page)
+
+
+@app.command()
 def epoch(
     size: Annotated[
         int, typer.Option(min=2, help="Draws from the two betas of `founding`.")

@@ -138,6 +138,8 @@ print(*sorted(benchmark.name for benchmark in disc_benchmarks(sys.argv[1])))
         "speed.Costs.track_cost",
         "speed.Fits.time_fit",
         "speed.Imports.timeraw_import",
+        "speed.Limits.track_pass",
         "speed.Passes.time_pass",
+        "speed.Steps.time_step",
     ]
     assert done.stderr == ""

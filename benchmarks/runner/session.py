@@ -224,11 +224,11 @@ def plan_differences(stored: dict[str, Any], requested: dict[str, Any]) -> list[
         old, new = (min(p["data_sets"], p["fewer_data_sets"].get(name, p["data_sets"]))
                     for p in (stored, requested))  # fmt: skip
         check(old <= new, f"data_sets {name}", old, new)
-        few, more = (
-            set(p.get("fewer_scenarios", {}).get(name, [s["name"] for s in p["scenarios"]]))
-            for p in (stored, requested)
-        )
-        check(few <= more, f"scenarios of {name}", sorted(few), sorted(more))
+        few, more = (p.get("fewer_scenarios", {}).get(name) for p in (stored, requested))
+        if more is not None:
+            few = few or [s["name"] for s in stored["scenarios"]]
+            words = (", ".join(sorted(names)) for names in (few, more))
+            check(set(few) <= set(more), f"scenarios of {name}", *words)
     for name, (old, new) in lists.items():
         check(set(old) <= set(new), name, ", ".join(old), ", ".join(new))
     for key, old, new in counts("restarts"):

@@ -120,6 +120,7 @@ def test_the_kernel_has_the_density_of_pymc(name: str, components: int, more: st
         assert_allclose(gradients / sizes, slopes / sizes, atol=1e-9)
 
 
+@pytest.mark.usefixtures("numpy_passes")
 @pytest.mark.parametrize("spec", ["mcmc", "mcmc:density=kernel"])
 def test_a_point_without_a_gradient_has_no_finite_value(spec: str) -> None:
     density = prepared(spec, sample("beta")).density

@@ -160,7 +160,9 @@ def test_rows_and_figures_name_the_fitters_that_the_filter_hides(folder: Path) -
 def test_points_of_figures_say_their_values(folder: Path) -> None:
     text = (folder / "run" / "report.html").read_text()
     titles = re.findall(r"<title>([^<]*)</title>", text)
-    assert any(re.fullmatch(r"em, quantile on founding: excess \S+ at \S+ m?s", t) for t in titles)
+    assert any(
+        re.fullmatch(r"em, quantile on founding: excess \S+ at \S+ [mµ]?s", t) for t in titles
+    )
     assert any(re.match(r"em, quantile.*: \d+% of targets at any cost", t) for t in titles)
     assert any(re.fullmatch(r"converged: \d+ restarts", t) for t in titles)
 

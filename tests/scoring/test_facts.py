@@ -73,7 +73,23 @@ def test_the_standard_profile_has_every_scenario_whose_truth_is_known() -> None:
     plan = Choices(profile="standard").plan()
     known = [name for name in names() if load(name).truth is not None]
     assert [scenario.name for scenario in plan.scenarios] == known
-    assert plan.restarts == {"gradient": 10, "direct": 10, "newton": 10, "em": 10, "mcmc": 1}
+    assert plan.restarts == {"gradient": 2, "direct": 5, "newton": 5, "em": 5, "mcmc:bins=256": 1}
+    assert plan.size() == 8 * len(known) * (2 + 3 * 5 + 1)
+
+
+def test_a_fitter_of_the_quick_profile_has_one_scenario() -> None:
+    plan = Choices(profile="quick").plan()
+    assert plan.size() == 3 * (4 * 10 + 1) + 1
+    assert Plan.of(plan.content()).size() == plan.size()
+    cells = [cell.scenario.name for cell in plan.cells() if cell.fitter == "mcmc"]
+    assert cells == [scenario.name for scenario in plan.scenarios_of("mcmc")] == ["unequal"]
+    chosen = Choices(profile="quick", fitters=("mcmc",)).plan()
+    assert len(list(chosen.cells())) == 3
+    more = {**plan.content(), "fewer_scenarios": {"mcmc": ["founding", "unequal"]}}
+    assert plan_differences(plan.content(), more) == []
+    assert plan_differences(more, plan.content()) == [
+        "scenarios of mcmc founding, unequal, not unequal"
+    ]
 
 
 def test_the_rest_of_a_cell_knows_the_losses_before_it() -> None:

@@ -23,8 +23,9 @@ MODULES = {
     "em_round": "em_round", "newton_round": "newton_round", "add_to_cells": "cells",
 }  # fmt: skip
 """The module of each compiled function."""
-LARGE = 1 << 18
-"""Rows from which a function is compiled when it is first needed."""
+SMALL, LARGE = 1 << 10, 1 << 18
+"""Rows from which a stored function is loaded when it is first needed, since an import of numba
+takes half a second, and from which one is compiled."""
 CHOICE = "MIXTUREBENCH_KERNELS"
 """The environment's variable that says ``numpy`` or ``compiled`` for all passes."""
 
@@ -34,10 +35,12 @@ _functions: dict[tuple[str, bool], Callable[..., Any] | None] = {}
 def compiled(name: str, counted: bool, rows: int) -> Callable[..., Any] | None:
     """The compiled function ``name`` for rows with counts or without, or None for numpy's passes.
 
-    The first answer for few rows holds for the process, so that all passes are of one kind.
+    Whether a function is stored is asked once in a process, so that all its passes are of one kind.
     """
     key = (name, counted)
     function = _functions.get(key)
+    if function is None and rows < SMALL and not _all_compiled():
+        return None
     if function is None and (key not in _functions or rows >= LARGE):
         wanted = rows >= LARGE or _is_stored(*key)
         function = _functions[key] = _load(*key) if wanted and not _numpy_only() else None
@@ -60,8 +63,12 @@ def _marker(name: str, counted: bool) -> Path:
     return kernel_folder() / f"{name}{'-counts' * counted}.stored"
 
 
+def _all_compiled() -> bool:
+    return os.environ.get(CHOICE, "") == "compiled"
+
+
 def _is_stored(name: str, counted: bool) -> bool:
-    return os.environ.get(CHOICE, "") == "compiled" or _marker(name, counted).exists()
+    return _all_compiled() or _marker(name, counted).exists()
 
 
 def _load(name: str, counted: bool) -> Callable[..., Any] | None:

@@ -1,7 +1,7 @@
 """One round of EM for B restarts: the accelerated step that is due, then two EM steps.
 
-``compiled_round`` and ``numpy_round`` do the same. The first is one call of a compiled function,
-for the families that it knows; the second serves every exponential family.
+``advance`` is one call of a compiled function for the families that it knows, and ``numpy_round``
+for every other exponential family; both do the same.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ class Gradient(Fitter):
 
     name = "gradient"
     libraries = ("torch", "pytorch_lightning")
+    kernels = ("gradients", "hessians")
     presets = {
         "article": {
             "learning_rate": 1.0, "max_epochs": 100, "precision": "float32", "tolerance": 0,

@@ -45,6 +45,7 @@ class MCMC(Fitter):
 
     name = "mcmc"
     libraries = ("pymc", "arviz", "nutpie")
+    kernels = ("gradients", "hessians")
     counted_by = "fitter"
 
     draws: Annotated[int, Field(ge=4)] = 1000

@@ -1,7 +1,7 @@
 """One step of trust-region Newton for B restarts.
 
-``compiled_round`` and ``numpy_round`` do the same. The first is one call of a compiled function,
-for the families that it knows; the second serves every family with exact derivatives.
+``Restarts.advance`` is one call of a compiled function for the families that it knows, and
+``numpy_round`` for every other one with exact derivatives; both do the same.
 """
 
 from __future__ import annotations

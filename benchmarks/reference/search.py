@@ -47,9 +47,7 @@ def find_reference(
     Raises ``NoReferenceError`` if no optimum is admissible, and ``FamilyError`` unless scipy's
     densities agree with those by which it was found.
     """
-    content = f"{sample.digest()}/{sample.family.name}/{components}/{min_spread!r}/{_version()}"
-    key = hashlib.sha256(content.encode()).hexdigest()[:KEY_LENGTH]
-    path = cache / f"{key}.json" if cache is not None else None
+    path = None if cache is None else _path(sample, components, min_spread, cache)
     reference = None if path is None else stored_reference(path)
     check_family(sample)
     is_new = reference is None
@@ -64,6 +62,16 @@ def find_reference(
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, (json.dumps(asdict(reference), indent=1) + "\n").encode())
     return reference
+
+
+def is_stored(sample: Sample, components: int, min_spread: float, cache: Path) -> bool:
+    """Whether ``find_reference`` with these arguments would find the reference in the cache."""
+    return stored_reference(_path(sample, components, min_spread, cache)) is not None
+
+
+def _path(sample: Sample, components: int, min_spread: float, cache: Path) -> Path:
+    content = f"{sample.digest()}/{sample.family.name}/{components}/{min_spread!r}/{_version()}"
+    return cache / f"{hashlib.sha256(content.encode()).hexdigest()[:KEY_LENGTH]}.json"
 
 
 @lru_cache(maxsize=1)

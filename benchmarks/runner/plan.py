@@ -102,14 +102,14 @@ class Cell:
     def content(self) -> dict[str, Any]:
         """Return the cell as plain values, for a worker that may be on another machine."""
         own = None if self.own is None else asdict(self.own)
-        return {**vars(self), "scenario": _scenario_content(self.scenario), "own": own}
+        return {**vars(self), "scenario": scenario_content(self.scenario), "own": own}
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Cell:
         """Return the cell of a ``content``, which may have been through JSON."""
         own = content["own"] and OwnFitter(**content["own"])
         trials = tuple(map(tuple, content["trials"]))
-        scenario = _scenario(content["scenario"])
+        scenario = scenario_of(content["scenario"])
         return cls(**{**content, "scenario": scenario, "trials": trials, "own": own})
 
 
@@ -174,7 +174,7 @@ class Plan:
             "starts": list(self.starts),
             "restarts": dict(self.restarts),
             "limits": asdict(self.limits),
-            "scenarios": [_scenario_content(scenario) for scenario in self.scenarios],
+            "scenarios": [scenario_content(scenario) for scenario in self.scenarios],
             "own_fitters": {name: asdict(own) for name, own in self.own_fitters.items()},
             "fewer_data_sets": dict(self.fewer_data_sets),
             "fewer_scenarios": {k: list(names) for k, names in self.fewer_scenarios.items()},
@@ -186,7 +186,7 @@ class Plan:
         try:
             return cls(
                 profile=content["profile"],
-                scenarios=tuple(_scenario(entry) for entry in content["scenarios"]),
+                scenarios=tuple(scenario_of(entry) for entry in content["scenarios"]),
                 fitters=tuple(content["fitters"]),
                 starts=tuple(content["starts"]),
                 restarts=content["restarts"],
@@ -203,9 +203,11 @@ class Plan:
             raise UserError(f"the plan of the run lacks {error}: run it again") from error
 
 
-def _scenario_content(scenario: Scenario) -> dict[str, Any]:
+def scenario_content(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain values."""
     return {"name": scenario.name, "folder": str(scenario.folder), "content": scenario.content}
 
 
-def _scenario(entry: dict[str, Any]) -> Scenario:
+def scenario_of(entry: dict[str, Any]) -> Scenario:
+    """Return the scenario of a ``scenario_content``."""
     return build(entry["name"], entry["content"], Path(entry.get("folder", ".")))

@@ -53,7 +53,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(root),
+            env=environment(root),
             bufsize=0,
             start_new_session=True,
         )
@@ -244,7 +244,7 @@ def _children(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _environment(root: Path | None) -> dict[str, str]:
+def environment(root: Path | None) -> dict[str, str]:
     """Return variables for one thread, a fixed hash seed, and the packages in ``root``."""
     packages = (benchmarks, fitters, scenarios)
     roots = [str(root or Path(str(package.__file__)).parent.parent) for package in packages]

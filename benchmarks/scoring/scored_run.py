@@ -34,6 +34,7 @@ from benchmarks.scoring.score import (
     trial_status,
     with_message,
 )
+from benchmarks.scoring.searches import Search, search_together
 from benchmarks.scoring.targets import target_costs
 from benchmarks.scoring.truth_errors import truth_errors
 from scenarios.data_summary import same_data, summarise_data
@@ -76,7 +77,9 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
     data_sets, traces = {}, {}
     table: list[dict[str, Any]] = []
     notes: list[str] = []
-    for (name, replicate), group in by_data_set(plan.ordered(records)).items():
+    groups = by_data_set(plan.ordered(records))
+    search_together((Search(scenarios[name], r, plan.seed) for name, r in groups), progress)
+    for (name, replicate), group in groups.items():
         progress(f"scoring {name}, data set {replicate}")
         data_set = DataSet.of(scenarios[name], replicate, plan.seed)
         data_sets[name, replicate] = data_set

@@ -344,10 +344,12 @@ print(repr(s.log_likelihood(m)), "numba" in sys.modules)
 """
 
 
-def passed(folder: Path, size: int = 3000, choice: str = "") -> tuple[float, bool, list[str]]:
+def passed(
+    folder: Path, size: int = 3000, choice: str = "", before: str = ""
+) -> tuple[float, bool, list[str]]:
     """A pass in another process: the likelihood, whether numba was imported, and warnings."""
     environment = {**os.environ, "MIXTUREBENCH_COMPILED": str(folder), loading.CHOICE: choice}
-    command = [sys.executable, "-c", PASS, str(size)]
+    command = [sys.executable, "-c", before + PASS, str(size)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
     )
@@ -406,6 +408,14 @@ def test_without_a_place_for_it_a_function_is_compiled_in_memory(
     assert len(warned) == 1
     assert "can't be stored" in warned[0]
     assert "set MIXTUREBENCH_COMPILED" in warned[0]
+
+
+def test_without_numba_passes_are_numpys(stored: tuple[Path, float], tmp_path: Path) -> None:
+    missing = "import sys; sys.modules['numba'] = None\n"
+    value, _, warned = passed(tmp_path, choice="compiled", before=missing)
+    assert value == pytest.approx(stored[1], rel=1e-13)
+    assert len(warned) == 1
+    assert "the passes are not compiled (ModuleNotFoundError" in warned[0]
 
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])

@@ -101,7 +101,8 @@ def test_a_cluster_gives_the_same_figures_and_so_does_half_of_it(
         time.sleep(0.05)
     cluster.kill(2)
     assert len(read(out)[1]) < 480  # the run was still under way
-    assert session.wait(120) == 0
+    _, errors = session.communicate(timeout=120)
+    assert session.returncode == 0, errors
     assert figures(out) == figures(alone)
 
 

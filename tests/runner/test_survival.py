@@ -33,7 +33,7 @@ MEASURED = {
 
 FITTERS = ("--scenario", "small", "--scenario", "unequal", "--fitter", "em", "--fitter", "direct")
 PLAN = (*FITTERS, "--restarts", "12", "--no-report")
-LONG_PLAN = (*FITTERS, "--restarts", "150", "--no-report")
+LONG_PLAN = (*FITTERS, "--restarts", "1500", "--no-report")
 TOTAL = 2 * 2 * 12
 
 # How a fitter misbehaves, the outcome of its trials, and a part of their message.

@@ -27,6 +27,7 @@ from benchmarks.scoring.scored_run import score_run
 from fitters.spec import fitters
 from fitters.starts import policies
 from scenarios.families import ExponentialFamily, Family, families, family
+from scenarios.kernels import loading
 from scenarios.kernels.folder import kernel_folder
 from scenarios.kernels.loading import CHOICE
 from scenarios.mixture import Mixture
@@ -123,6 +124,15 @@ def _copy_once(source: Path, target: Path) -> None:
         shutil.copytree(source, part, dirs_exist_ok=True)
         with contextlib.suppress(OSError):
             part.rename(target)
+
+
+@pytest.fixture
+def compiled_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled passes over the rows of a sample, whatever the tests' setting is."""
+    monkeypatch.setenv(CHOICE, "compiled")
+    for key, function in tuple(loading._functions.items()):
+        if function is None:  # by another setting
+            del loading._functions[key]
 
 
 @pytest.fixture

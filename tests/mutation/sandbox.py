@@ -37,7 +37,7 @@ class Sandbox:
     """A copy of the tracked and the untracked, not ignored files of ``root`` in ``folder``."""
 
     def __init__(self, root: Path, folder: Path, timeout: float) -> None:
-        self.folder, self.timeout = folder, timeout
+        self.root, self.folder, self.timeout = root, folder, timeout
         self._process: Process | None = None
         self._lock, self._closed = threading.Lock(), False
         listed = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
@@ -124,8 +124,9 @@ class Sandbox:
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",
             "MIXTUREBENCH_CACHE": f"{scratch}/references",
-            # Tests of compiled passes compile what they need of the mutant.
+            # Tests of compiled passes take those of the tree, and compile what a mutant changes.
             "MIXTUREBENCH_KERNELS": "numpy",
+            "MIXTUREBENCH_COMPILED": str(self.root / ".pytest_cache" / "compiled" / "mixturebench"),
             "HYPOTHESIS_STORAGE_DIRECTORY": f"{scratch}/hypothesis",
         }
 

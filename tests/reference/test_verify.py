@@ -72,6 +72,7 @@ def test_a_wrong_formula_is_refused_by_name(
         find_reference(Sample.of(x, family(name)), 2, 0.02)
 
 
+@pytest.mark.usefixtures("compiled_passes")
 @pytest.mark.parametrize("name", EXPONENTIAL)
 @pytest.mark.parametrize(
     ("method", "change", "what"),

@@ -32,12 +32,7 @@ CODED = ("beta", "normal", "gamma", "lognormal")
 MODULES = {"beta": beta, "normal": normal, "lognormal": normal, "gamma": gamma}
 
 
-@pytest.fixture(autouse=True)
-def compiled_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(loading.CHOICE, "compiled")
-    for key, function in tuple(loading._functions.items()):
-        if function is None:  # numpy's by another test's setting
-            del loading._functions[key]
+pytestmark = pytest.mark.usefixtures("compiled_passes")
 
 
 def numpy_only(s: Sample) -> Sample:

@@ -590,7 +590,7 @@ JUDGING = [
     Mutant(
         "reference-key-without-the-floor",
         "benchmarks/reference/search.py",
-        "find_reference",
+        "_path",
         "/{min_spread!r}",
         "",
         (f"{REFERENCE}test_references_are_computed_once",),
@@ -598,7 +598,7 @@ JUDGING = [
     Mutant(
         "reference-key-without-the-components",
         "benchmarks/reference/search.py",
-        "find_reference",
+        "_path",
         "/{components}",
         "",
         (f"{REFERENCE}test_references_are_computed_once",),

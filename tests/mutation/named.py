@@ -108,14 +108,6 @@ FITTING = [
         (f"{KERNELS}test_passes_are_numpys",),
     ),
     Mutant(
-        "compiled-sums-about-the-wider-component",
-        "scenarios/kernels/louis.py",
-        "component_terms",
-        "k if steep[k] >= steep[other] else other",
-        "k if steep[k] < steep[other] else other",
-        (f"{KERNELS}test_a_narrow_component_far_from_zero_keeps_its_digits",),
-    ),
-    Mutant(
         "a-dead-component-keeps-mass",
         "scenarios/kernels/elementary.py",
         "exp_down",

@@ -111,10 +111,11 @@ class _Ascent:
         self, settings: EM, sample: Sample, starts: MixtureBatch, observe: Observe
     ) -> None:
         self.settings, self.sample, self.observe = settings, sample, observe
-        newton_after = NEWTON_AFTER if settings.newton else np.inf
+        newton_after = float(NEWTON_AFTER) if settings.newton else np.inf
         self.rules = Rules(
-            settings.max_iterations, settings.tolerance, ROUNDING, newton_after, settings.accelerate
-        )
+            float(settings.max_iterations), settings.tolerance, ROUNDING, newton_after,
+            float(settings.accelerate),
+        )  # fmt: skip
         self.restarts = Restarts.at(starts)
         self.gain_left = np.full(len(starts), np.inf)
         """Nats left by a quadratic model of each restart that has converged."""
@@ -137,7 +138,7 @@ class _Ascent:
 
     def fits(self) -> list[Fit]:
         """Return one ``Fit`` per restart."""
-        fits, pass_size = [], len(self.sample.counts) / self.sample.size
+        fits, pass_size = [], self.sample.pass_share
         for i, state in enumerate(self.restarts.state):
             e_steps, hessians = int(self.restarts.e_steps[i]), int(self.hessians[i])
             passes = {"expectation": e_steps * pass_size, "hessian": hessians * pass_size}

@@ -106,7 +106,7 @@ def advance(sample: Sample, restarts: Restarts, rules: Rules) -> None:
     arrays = [getattr(restarts, each.name) for each in fields(restarts)]
     function(rows.code, rows.anchor, rows.rows, rows.counts, *arrays, tuple(rules))
     steps = int(restarts.e_steps.sum()) - before
-    sample.count(steps * len(sample.counts) / sample.size, "expectation")
+    sample.count(steps * sample.pass_share, "expectation")
 
 
 def numpy_round(sample: Sample, restarts: Restarts, rules: Rules) -> None:

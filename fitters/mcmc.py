@@ -139,7 +139,7 @@ class _PreparedMCMC(Prepared):
         # Leapfrog steps of warm-up are work too.
         groups = [g for g in ("warmup_sample_stats", "sample_stats") if hasattr(posterior, g)]
         steps = sum(int(np.sum(getattr(posterior, group)["n_steps"])) for group in groups)
-        passes = {"gradient": steps * len(self.sample.counts) / self.sample.size}
+        passes = {"gradient": steps * self.sample.pass_share}
         divergences = int(np.sum(posterior.sample_stats["diverging"]))
         message = (
             f"{self.sampler}: {len(starts)} x {self.settings.draws} draws after "

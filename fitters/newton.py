@@ -94,7 +94,7 @@ class _PreparedNewton(Prepared):
         tolerance, limit = self.settings.tolerance, self.settings.max_iterations
         batch = MixtureBatch.of(starts, self.sample.family)
         mixtures, converged, steps = newton_ascent(sample, batch, tolerance, limit, observe)
-        fits, pass_size = [], len(sample.counts) / sample.size
+        fits, pass_size = [], sample.pass_share
         for mixture, claimed, count in zip(mixtures, converged, steps, strict=True):
             message = "" if claimed else f"stopped at a mean gradient above tolerance={tolerance:g}"
             passes = {"hessian": float(count + 1) * pass_size}

@@ -78,7 +78,7 @@ class Restarts:
                 rules,
             )
         )  # fmt: skip
-        self.sample.count(count * len(self.sample.counts) / size, "hessian")
+        self.sample.count(count * self.sample.pass_share, "hessian")
         return count
 
 

@@ -9,7 +9,6 @@ too.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import math
@@ -28,7 +27,7 @@ import numpy as np
 
 from fitters.base import Array
 from fitters.quiet import quiet
-from scenarios.cache_folder import compiled_folder
+from scenarios.cache_folder import compiled_folder, one_process_at_a_time
 
 LogDensity = Callable[[Array], tuple[float, Array]]
 """An unconstrained point (p,) → the log density there, not finite where it has none, and its
@@ -97,7 +96,7 @@ def _stored_function(model: Any, request: dict[str, Any], folder: Path) -> tuple
         function = _function(model)
         cached = _is_stored(function, folder)
         if _code_key(function) is not None and not cached:
-            with _lock(folder / "lock"):
+            with one_process_at_a_time(folder):
                 if not _is_stored(function, folder):  # no other process has stored it meanwhile
                     _store_in_process(request)
         _call(function, model)
@@ -185,14 +184,6 @@ def _stores_code_in(folder: Path) -> Iterator[None]:
             yield
     finally:
         cache.NUMBA_CACHE_PATH = previous
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a file; the operating system releases that of a process that dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _code_key(function: Any) -> str | None:

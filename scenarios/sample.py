@@ -265,8 +265,8 @@ class Sample:
         return CompiledRows.of(family, rows, None if self.all_counts_are_one else self.counts)
 
     @cached_property
-    def _share(self) -> float:
-        """Rows ÷ observations: the passes of one mixture."""
+    def pass_share(self) -> float:
+        """Rows ÷ observations: what one mixture's evaluation at all rows is of a pass."""
         return len(self.counts) / self.size
 
     @property
@@ -275,13 +275,13 @@ class Sample:
         return self.counts.strides == (0,)
 
     def _count_passes(self, batch: MixtureBatch, kernel: str) -> None:
-        self.count(len(batch.weights) * self._share, kernel)
+        self.count(len(batch.weights) * self.pass_share, kernel)
 
     def _count_differences(self, batch: MixtureBatch, order: int) -> None:
         """Count the densities for derivatives up to ``order``, if they are numeric."""
         densities = self.family.difference_densities(order)
         if densities:
-            self.count(len(batch.weights) * densities * self._share)
+            self.count(len(batch.weights) * densities * self.pass_share)
 
 
 def _single(mixture: Mixture) -> MixtureBatch:

@@ -1,7 +1,7 @@
 """Searches for the references of many data sets at once, by processes of one thread each.
 
 ``python -m benchmarks.scoring.searches`` is such a process: it reads data sets from standard input,
-a line of JSON each, and answers each with a line once its reference is in the cache.
+a line of JSON each, and answers each with a line once its reference is in the cache, or can't be.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ def search_together(searches: Iterable[Search], progress: Callable[[str], None])
 
     What a process can't find is left out: who needs it searches again, and meets the reason.
     """
-    missing = deque(search for search in searches if not search.stored)
+    chosen = list(searches)
+    if min(len(chosen), available_cores()) < 2:
+        return
+    missing = deque(search for search in chosen if not search.stored)
     workers, total = min(available_cores(), len(missing)), len(missing)
     if workers < 2:
         return
@@ -86,13 +89,14 @@ def search_together(searches: Iterable[Search], progress: Callable[[str], None])
             if not process.stdout.readline():  # the process has ended
                 return
 
-    try:
-        with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:
+        try:
             list(pool.map(work, processes))
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        finally:  # before the threads are waited for, so that an interruption ends at once
+            missing.clear()
+            for process in processes:
+                process.kill()
+                process.wait()
 
 
 def _process() -> subprocess.Popen[str]:
@@ -109,13 +113,9 @@ def _process() -> subprocess.Popen[str]:
 def main() -> None:
     """Search for what standard input names, until it ends."""
     for line in sys.stdin:
-        search = Search.of(json.loads(line))
-        try:
-            search.run()
-        except UserError as error:
-            print(json.dumps({"error": str(error)}), flush=True)
-        else:
-            print(json.dumps({}), flush=True)
+        with suppress(UserError):  # who needs the reference meets the reason
+            Search.of(json.loads(line)).run()
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ DEFECTS = (
     Defect(
         "EM stopped at {} E-steps",
         "fitters/em.py",
-        "            settings.max_iterations, settings.tolerance",
-        "            {}, settings.tolerance",
+        "            float(settings.max_iterations), settings.tolerance",
+        "            {}.0, settings.tolerance",
         ("10", "15", "18", "21", "25", "30", "40"),
         "em",
     ),

@@ -129,7 +129,7 @@ def _with_one_more(sketch: Sample, mixture: Mixture, sample: Sample) -> list[Mix
         log_fitted = np.logaddexp.reduce(log_fitted + np.log(mixture.weights)[:, None], axis=0)
         derivative = np.exp(log_added - log_fitted) @ sketch.counts / sketch.size - 1.0
     # A pass evaluates the densities of K components at every row.
-    passes = (len(added) / mixture.components + 1.0) * len(sketch.counts) / sketch.size
+    passes = (len(added) / mixture.components + 1.0) * sketch.pass_share
     sketch.count(passes, "density")
     best = np.argsort(-np.nan_to_num(derivative, nan=-np.inf, posinf=-np.inf))[:6]
     weights = np.append(0.9 * mixture.weights, 0.1)

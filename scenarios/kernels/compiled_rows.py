@@ -36,9 +36,11 @@ class CompiledRows:
         A class that inherits a code may have changed a formula, so it must state its own.
         """
         code = int(vars(type(family)).get("code", -1))
-        plain = [np.require(a, np.float64, ["C", "W"]) for a in (rows.T, counts) if a is not None]
         anchor = (float(family.centre), float(family.scale))
-        return cls(family, plain[0], None if counts is None else plain[1], code, anchor)
+        rows = np.require(rows.T, np.float64, ["C", "W"])
+        if counts is not None:
+            counts = np.require(counts, np.float64, ["C", "W"])
+        return cls(family, rows, counts, code, anchor)
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """A compiled function for these rows; None where passes are numpy's."""

@@ -42,10 +42,8 @@ def accept_points(code, anchor, rows, counts, weights, parameters, points, leapi
             targets[j, i] = points[index[j], i]
     trial_weights, trial = from_coordinates(code, anchor, targets)
     values, next_weights, following = em_steps(code, anchor, rows, counts, trial_weights, trial)
-    valid_trial, valid_next = (
-        valid(code, trial_weights, trial),
-        valid(code, next_weights, following),
-    )
+    valid_trial = valid(code, trial_weights, trial)
+    valid_next = valid(code, next_weights, following)
     for j in range(index.size):
         b = index[j]
         moved[j] = valid_trial[j] and valid_next[j] and values[j] >= previous[b]
@@ -82,8 +80,9 @@ def nats_left(x0, x1, x2, gain):
 
 
 @kernel(
-    "i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1], f8[:,::1], b1[::1], b1[::1], b1[::1], "
-    "f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], "
+    "i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1], f8[:,::1], "
+    "b1[::1], b1[::1], b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], "
+    "i8[::1], i8[::1], "
     "UniTuple(f8, 5)"
 )
 def em_round(

@@ -50,16 +50,16 @@ def part(rules: set[str] | None = None, inline: bool = False) -> Callable[[Calla
 def kernel(types: str) -> Callable[[Callable], Any]:
     """Mark a function that Python calls: it is stored on disk, and releases the interpreter.
 
-    ``types`` are those of its arguments, in numba's notation, where ``a`` is an anchor and
-    ``{counts}`` an array or None: these are the only two variants that are ever compiled.
+    ``types`` are those of its arguments, in numba's notation, where ``{anchor}`` is (centre, scale)
+    and ``{counts}`` an array or None: these are the only two variants that are ever compiled.
     """
 
     def decorate(function: Callable) -> Any:
         compiled = numba.njit(error_model="numpy", nogil=True)(function)
         compiled._cache = _Cache(function)
-        text = types.replace(" a,", " UniTuple(f8, 2),")
         compiled.signatures_by_counted = tuple(
-            f"({text.format(counts=counts)})" for counts in ("none", "f8[::1]")
+            f"({types.format(anchor='UniTuple(f8, 2)', counts=counts)})"
+            for counts in ("none", "f8[::1]")
         )
         return compiled
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from scenarios.cache_folder import one_process_at_a_time
 from scenarios.kernels.folder import kernel_folder
 
 MODULES = {
@@ -30,6 +31,8 @@ CHOICE = "MIXTUREBENCH_KERNELS"
 """The environment's variable that says ``numpy`` or ``compiled`` for all passes."""
 
 _functions: dict[tuple[str, bool], Callable[..., Any] | None] = {}
+_failed: set[tuple[str, bool]] = set()
+"""The functions that can't be compiled: they are not tried again."""
 
 
 def compiled(name: str, counted: bool, rows: int) -> Callable[..., Any] | None:
@@ -73,13 +76,16 @@ def _is_stored(name: str, counted: bool) -> bool:
 
 def _load(name: str, counted: bool) -> Callable[..., Any] | None:
     """Load a function from disk, or compile it and store it; None if it can't be compiled."""
+    if (name, counted) in _failed:
+        return None
     try:
         function = getattr(import_module(f"scenarios.kernels.{MODULES[name]}"), name)
-        with _one_process_at_a_time():
+        with one_process_at_a_time(kernel_folder()):
             _compile(function, counted)
             with suppress(OSError):
                 _marker(name, counted).touch()
     except Exception as error:  # numba may be missing, or unable to compile for this processor
+        _failed.add((name, counted))
         warnings.warn(
             f"the passes are not compiled ({type(error).__name__}: {error}), so they take about "
             "ten times as long: reinstall numba",
@@ -91,48 +97,38 @@ def _load(name: str, counted: bool) -> Callable[..., Any] | None:
 
 def _compile(function: Any, counted: bool) -> None:
     """Make one variant of a function callable: from disk, or compiled and stored if possible."""
-    signature = function.signatures_by_counted[counted]
+    signature, before = function.signatures_by_counted[counted], len(function.overloads)
     function.disable_compile(False)
+    error = _error_of(function, signature)
+    if error is not None and len(function.overloads) == before:  # what is stored can't be read
+        with suppress(OSError):
+            _forget(function)
+        error = _error_of(function, signature)
+    if error is not None and len(function.overloads) == before:
+        from numba.core.caching import NullCache
+
+        function._cache = NullCache()
+        function.compile(signature)
+    if error is not None:
+        warnings.warn(
+            f"compiled functions can't be stored in {kernel_folder()} ({type(error).__name__}), so "
+            "each process compiles its own, which takes some seconds: set MIXTUREBENCH_COMPILED to "
+            "a folder that can be written",
+            stacklevel=2,
+        )
+    function.disable_compile()  # another type of argument is a mistake, not a variant
+
+
+def _error_of(function: Any, signature: str) -> Exception | None:
+    """Compile or load one variant; returns what went wrong, which may be the storing alone."""
     try:
         function.compile(signature)
-    except Exception:  # the stored function can't be read, or none can be stored
-        _forget(function)
-        try:
-            function.compile(signature)
-        except OSError as error:
-            _in_memory(function, signature, error)
-    function.disable_compile()  # another type of argument is a mistake, not a variant
+    except Exception as error:  # of numba's cache: pickle, the file system, or cut off files
+        return error
+    return None
 
 
 def _forget(function: Any) -> None:
     """Delete what is stored of a function."""
     for path in kernel_folder().glob(f"{function._cache._impl.filename_base}.*"):
         path.unlink()
-
-
-def _in_memory(function: Any, signature: str, error: OSError) -> None:
-    from numba.core.caching import NullCache
-
-    function._cache = NullCache()
-    function.compile(signature)
-    warnings.warn(
-        f"compiled functions can't be stored ({error}), so each process compiles its own, which "
-        "takes some seconds: set MIXTUREBENCH_COMPILED to a folder that can be written",
-        stacklevel=2,
-    )
-
-
-@contextmanager
-def _one_process_at_a_time() -> Iterator[None]:
-    """Wait until no other process compiles; the system frees the lock if its holder ends."""
-    try:
-        import fcntl
-
-        kernel_folder().mkdir(parents=True, exist_ok=True)
-        file = (kernel_folder() / "lock").open("w", encoding="utf-8")
-    except (ImportError, OSError):  # not a Unix system, or a folder that can't be written
-        yield
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

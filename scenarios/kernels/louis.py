@@ -12,7 +12,7 @@ import numpy as np
 
 from scenarios.kernels.by_family import moments, natural_slopes
 from scenarios.kernels.jit import kernel, part
-from scenarios.kernels.mixtures import densities
+from scenarios.kernels.mixtures import densities, total_mass
 from scenarios.kernels.sums import add_sums
 
 
@@ -71,9 +71,7 @@ def residual(single, term, about):
 @part()
 def fill_gradient(weights, singles, terms, slopes, about, gradient):
     """Write one mixture's gradient (p,); ``singles`` (K, 3) are about ``about`` (K, 2)."""
-    components, total = len(weights), 0.0
-    for k in range(components):
-        total += singles[k, 0]
+    components, total = len(weights), total_mass(singles)
     for k in range(components):
         r0, r1 = residual(singles[k], terms[k], about[k])
         at, s = components - 1 + 2 * k, slopes[k]
@@ -85,9 +83,7 @@ def fill_gradient(weights, singles, terms, slopes, about, gradient):
 @part()
 def add_own_terms(weights, singles, terms, slopes, about, hessian):
     """Add what one mixture's Hessian (p, p) has of single components."""
-    components, total = len(weights), 0.0
-    for k in range(components):
-        total += singles[k, 0]
+    components, total = len(weights), total_mass(singles)
     for k in range(components):
         mass, at, s, t = singles[k, 0], components - 1 + 2 * k, slopes[k], terms[k]
         r0, r1 = residual(singles[k], t, about[k])
@@ -163,7 +159,7 @@ def derivatives(code, anchor, rows, counts, weights, parameters):
     return values, gradients, hessians
 
 
-@kernel("i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
+@kernel("i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
 def gradients(code, anchor, rows, counts, weights, parameters):
     """Log likelihoods (B,) less Σ h, and gradients (B, p)."""
     size, components = weights.shape
@@ -178,7 +174,7 @@ def gradients(code, anchor, rows, counts, weights, parameters):
     return values, gradients
 
 
-@kernel("i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
+@kernel("i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
 def hessians(code, anchor, rows, counts, weights, parameters):
     """``derivatives``, for Python."""
     return derivatives(code, anchor, rows, counts, weights, parameters)

@@ -43,7 +43,7 @@ def sums(rows, counts, eta, constants):
     return values, singles
 
 
-@kernel("i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
+@kernel("i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
 def likelihoods(code, anchor, rows, counts, weights, parameters):
     """Log likelihoods (B,) less Σ h: one pass each."""
     eta, constants = densities(code, anchor, weights, parameters)
@@ -61,10 +61,19 @@ def expected(code, anchor, rows, counts, weights, parameters):
     return values, singles
 
 
-@kernel("i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
+@kernel("i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1]")
 def expectations(code, anchor, rows, counts, weights, parameters):
     """``expected``, for Python."""
     return expected(code, anchor, rows, counts, weights, parameters)
+
+
+@part()
+def total_mass(singles):
+    """Σ c of the rows, from the sums (K, 3) of one mixture."""
+    total = 0.0
+    for k in range(len(singles)):
+        total += singles[k, 0]
+    return total
 
 
 @part()
@@ -73,9 +82,7 @@ def em_steps(code, anchor, rows, counts, weights, parameters):
     values, singles = expected(code, anchor, rows, counts, weights, parameters)
     new_weights, new = np.empty(weights.shape), np.empty(parameters.shape)
     for b in range(weights.shape[0]):
-        total = 0.0
-        for k in range(weights.shape[1]):
-            total += singles[b, k, 0]
+        total = total_mass(singles[b])
         for k in range(weights.shape[1]):
             mass = singles[b, k, 0]
             new_weights[b, k] = mass / total

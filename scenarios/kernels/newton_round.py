@@ -8,7 +8,7 @@ import numpy as np
 
 from scenarios.kernels.jit import kernel, part
 from scenarios.kernels.louis import derivatives
-from scenarios.kernels.mixtures import from_coordinates
+from scenarios.kernels.mixtures import from_coordinates, where
 
 
 @part()
@@ -53,7 +53,7 @@ def next_radius(radius, ratio, length, largest):
     return radius
 
 
-@kernel("i8, a, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1], f8[:,::1], f8[::1], f8[:,::1], "
+@kernel("i8, {anchor}, f8[:,::1], {counts}, f8[:,::1], f8[:,:,::1], f8[:,::1], f8[::1], f8[:,::1], "
         "f8[:,:,::1], f8[::1], i8[::1], UniTuple(f8, 6)")  # fmt: skip
 def newton_round(
     code, anchor, rows, counts, weights, parameters, points, values, gradients, hessians, radius,
@@ -70,7 +70,7 @@ def newton_round(
     for b in range(len(values)):
         steep = np.abs(gradients[b]).max() > tolerance
         active[b] = math.isfinite(values[b]) and radius[b] > smallest and steep
-    index = np.flatnonzero(active)
+    index = where(active)
     if index.size == 0:
         return 0
     moves, trial_points = np.empty((index.size, points.shape[1])), points[index]

@@ -127,8 +127,8 @@ FITTING = [
         "a-stack-counts-as-one-pass",
         "scenarios/sample.py",
         "Sample._count_passes",
-        "self.count(len(batch.weights) * self._share, kernel)",
-        "self.count(self._share, kernel)",
+        "self.count(len(batch.weights) * self.pass_share, kernel)",
+        "self.count(self.pass_share, kernel)",
         (f"{BATCH}test_kernels_take_many_mixtures_as_they_take_one",),
     ),
     Mutant(

@@ -393,11 +393,12 @@ def test_a_stored_function_is_read_from_a_folder_that_cant_be_written(
         writable(folder)
 
 
+@pytest.mark.parametrize("place", ["file", "/proc/nowhere"])  # it can't be read, or written
 def test_without_a_place_for_it_a_function_is_compiled_in_memory(
-    stored: tuple[Path, float], tmp_path: Path
+    stored: tuple[Path, float], tmp_path: Path, place: str
 ) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("", encoding="utf-8")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    blocked = tmp_path / place
     value, imported, warned = passed(blocked, choice="compiled")
     assert (value, imported) == (stored[1], True)
     assert len(warned) == 1

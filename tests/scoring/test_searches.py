@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,4 +54,20 @@ def test_processes_that_end_leave_their_searches(
     monkeypatch.setattr(searches, "_process", ended)
     chosen = [Search(load("small"), replicate, 7) for replicate in range(4)]
     search_together(chosen, lambda what: None)
+    assert not any(search.stored for search in chosen)
+
+
+def test_an_interruption_ends_the_searches(cache: Path) -> None:
+    chosen = [Search(load("small"), replicate, 7) for replicate in range(8)]
+
+    both, threads = threading.Barrier(2), set[int]()
+
+    def interrupted(what: str) -> None:  # one of two threads, once both are at work
+        if threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            if both.wait(60.0) == 0:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search_together(chosen, interrupted)
     assert not any(search.stored for search in chosen)

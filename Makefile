@@ -16,7 +16,7 @@ RANGE ?= --max-count=3 HEAD
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench test test-slow test-all mutants lint check baseline asv asv-history asv-html clean
+.PHONY: bench test test-slow test-all mutants lint check baseline results asv asv-history asv-html clean
 
 bench: $(STAMP)  ## the quick profile: five fitters on three scenarios, with its report
 	$(BIN)/mixturebench run --profile quick
@@ -47,6 +47,10 @@ baseline: $(STAMP)  ## renew results/baseline, to be committed with what made it
 	rm -rf results/check
 	$(BIN)/mixturebench run --profile check --no-report --out results/check
 	$(BIN)/mixturebench baseline results/check
+
+results: $(STAMP)  ## renew results/standard, docs/results.md and README's answer, for a commit: half an hour
+	$(BIN)/mixturebench run --profile standard --no-report --out results/runs/standard
+	$(BIN)/python -m benchmarks.studies results --run results/runs/standard
 
 asv: $(STAMP)  ## measure this commit with asv: speed, memory and quality
 	$(BIN)/asv machine --yes

@@ -46,6 +46,7 @@ _HOMES = {
     "benchmarks.compare.against": ("run_against",),
     "benchmarks.compare.baseline": ("write_baseline",),
     "benchmarks.reference.cache": ("cache", "clear_cache"),
+    "benchmarks.scoring.published": ("results",),
     "benchmarks.scoring.truth_errors": ("information_errors",),
     "benchmarks.scoring.upper_bound": ("upper_bound",),
 }

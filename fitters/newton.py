@@ -26,8 +26,8 @@ from scenarios.mixture import MixtureBatch
 POLISHED = 1e-6
 """Nats predicted to be left below which polishing ends with the step just computed."""
 MAX_POLISH_STEPS = 10
-FINE_BINS = 1 << 13
-"""Rows of the sketch between a coarse one and all the data: it saves a step on all the data."""
+MANY = 1 << 18
+"""Observations from which steps on the cells of the sketch's grid save one on all the data."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ class _PreparedNewton(Prepared):
     def _finish_on_data(self, fit: Fit, observe: Observe) -> Fit:
         """Polish the sketch's maximum on all the data, or go on from it where that fails."""
         before, mixture = dict(self.sample.passes), fit.mixture
-        if len(self.view.counts) < FINE_BINS <= self.sample.size // 32:
-            fine = self.sample.sketch(FINE_BINS)
+        if self.sample.size >= MANY and (fine := self.view.finer) is not None:
             mixture = _polish(fine, mixture, observe)[0] or mixture
         polished, gain_left = _polish(self.sample, mixture, observe)
         passes = _added(fit.passes, self.sample.passes_since(before))

@@ -26,8 +26,6 @@ IN_MEMORY = 1 << 22
 """Observations that are evaluated at once, and from which a family is anchored at a part."""
 STORED = 1 << 24
 """Observations up to which T(x) is stored; beyond, every pass computes it anew."""
-FINER = 16
-"""How many times the rows of a sketch a finer one has, which shows what the sketch loses."""
 DIGEST_BITS = 20
 """Bits of a float64's 52 that a digest rounds away: the rest is a relative precision of 1e-10."""
 
@@ -110,7 +108,7 @@ class Sample:
             return self
         if self._grid is None:  # one grid serves all numbers of rows: it costs a pass
             self._grid = Sketch(self.family)
-            self._grid.add(self.observations)
+            self._grid.add(self.observations, self.stored_rows)
         if bins not in self._sketches:
             rows, counts = self._grid.rows(bins)
             self._sketches[bins] = Sample(
@@ -121,24 +119,22 @@ class Sample:
 
     @cached_property
     def finer(self) -> Sample | None:
-        """The same observations in ``FINER`` times the rows; None of a sample that is no sketch."""
+        """The same observations in all cells of a sketch's grid; None of a sample without one.
+
+        Their many more rows show what the sketch loses.
+        """
         if self._grid is None or self.all_counts_are_one:
             return None
-        rows, counts = self._grid.rows(FINER * len(self.counts))
         source = self if self.source is None else self.source
-        return Sample(self.family, self.observations, rows, counts, self.log_base, source)
+        return Sample(self.family, self.observations, *self._grid.all_rows(), self.log_base, source)
 
-    @cached_property
+    @property
     def cell_share(self) -> float:
         """The width of the cells of a sketch's grid ÷ the middle 68 % of the data, by the link.
 
-        0 without a grid; infinite or NaN where all of the middle is one value.
+        0 without a grid; infinite where all of the middle is in one cell.
         """
-        if self._grid is None:
-            return 0.0
-        low, high = np.quantile(self.family.link(self.ordered), [0.16, 0.84])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.divide(self._grid.cell_width, high - low))
+        return 0.0 if self._grid is None else self._grid.cell_share
 
     @cached_property
     def size(self) -> int:

@@ -7,6 +7,7 @@ loses only the curvature of the mixture's log density.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from scenarios.families import ExponentialFamily
 from scenarios.families.base import Array
 from scenarios.kernels.loading import compiled
 
-CELLS = 1 << 16
+CELLS = 1 << 15
 """Occupied cells of the fine grid, at most; ``Sketch.rows`` merges them."""
-WINDOW = 1 << 17
+WINDOW = 1 << 16
 """Neighbouring cells, occupied or not, that are held as an array; others are held one by one."""
 BLOCK = 1 << 17
 """Observations that are added at once."""
+CENTRED = 1 << 12
+"""Observations, about, whose median is the middle of the first window."""
 SPARE = 4
 """Cells for each row, at least, from which the rows are merged, where there are so many."""
 POWERS = 1000
@@ -49,25 +52,30 @@ class Sketch:
         # A row for each cell from ``_first`` on: its count, then its sums of T.
         self._window = np.zeros((0, self._width))
         self._far, self._far_table = np.empty(0, dtype=np.int64), np.zeros((0, self._width))
+        self._near = 0  # occupied cells in the window
 
-    def add(self, x: Array) -> None:
-        """Add observations, all inside the family's support."""
+    def add(self, x: Array, statistics: Array | None = None) -> None:
+        """Add observations (n,), all inside the family's support, whose T (n, d) may be known."""
+        self.__dict__.pop("_occupied", None)
         for low in range(0, x.size, BLOCK):
             block = x[low : low + BLOCK]
-            statistics = self.family.statistics(block)
-            link = self.family.link_of(block, statistics)
+            if statistics is None:
+                rows = self.family.statistics(block)
+            else:
+                rows = statistics[low : low + BLOCK]
+            link = self.family.link_of(block, rows)
             finest = _finest(float(np.abs(link).max()))
             if self._level is None:
                 self._level = max(finest, _level_of_many(link)) if link.size > CELLS else finest
             elif finest > self._level:
-                self._coarsen(*self._occupied(), finest - self._level)
+                self._coarsen(finest - self._level)
             if self._window.size == 0:
-                self._first = int(np.median(self._cells(link))) - WINDOW // 2
+                some = link[:: 1 + link.size // CENTRED]
+                self._first = int(np.median(self._cells(some))) - WINDOW // 2
                 self._window = np.zeros((WINDOW, self._width))
-            self._count(link, statistics)
-            occupied = np.count_nonzero(self._window[:, 0]) + self._far.size
-            if occupied > CELLS:
-                self._coarsen(*self._occupied(), 0)
+            self._count(link, rows)
+            if self._near + self._far.size > CELLS:
+                self._coarsen(0)
             self.log_base += float(self.family.log_base(block).sum())
 
     def rows(self, bins: int) -> tuple[Array, Array]:
@@ -76,7 +84,7 @@ class Sketch:
         Pairs of neighbouring cells are merged, as the grid's levels do, where count × width² is
         smallest: it bounds the loss of merging.
         """
-        cells, table = self._occupied()
+        cells, table = self._occupied
         enough = max(bins + 1, min(cells.size // 2, SPARE * bins))
         while cells[0] < -1 or cells[-1] > 0:  # -1 and 0 are their own parents
             if np.count_nonzero(np.diff(cells >> 1)) + 1 < enough:
@@ -84,14 +92,24 @@ class Sketch:
             cells = cells >> 1
         cells, table = _summed(cells, table)
         starts = np.flatnonzero(np.diff(_merged(cells, table[:, 0], bins), prepend=-1))
-        summed = np.add.reduceat(table, starts, axis=0)
-        counts = np.ascontiguousarray(summed[:, 0])
-        return np.asfortranarray(summed[:, 1:] / counts[:, None]), counts
+        return _means(np.add.reduceat(table, starts, axis=0))
+
+    def all_rows(self) -> tuple[Array, Array]:
+        """The rows of all occupied cells, as ``rows`` has them."""
+        return _means(self._occupied[1])
 
     @property
     def cell_width(self) -> float:
         """The width of a cell on the link scale."""
         return float(np.ldexp(1.0, self._level or 0))
+
+    @property
+    def cell_share(self) -> float:
+        """The width of a cell ÷ that of the middle 68 %; infinite where these are in one cell."""
+        cells, table = self._occupied
+        reached = table[:, 0].cumsum()
+        low, high = cells[np.searchsorted(reached, [0.16 * reached[-1], 0.84 * reached[-1]])]
+        return float("inf") if low == high else 1.0 / float(high - low)
 
     def _cells(self, link: Array) -> Cells:
         return np.floor(np.ldexp(link, -(self._level or 0))).astype(np.int64)
@@ -103,10 +121,10 @@ class Sketch:
             outside = self._add_to_window(self._cells(link), statistics)
         else:
             outside = np.empty(link.size, dtype=np.int64)
-            link, statistics = np.ascontiguousarray(link), np.ascontiguousarray(statistics)
+            link = np.ascontiguousarray(link)
             per_unit = float(np.ldexp(1.0, -level))
-            missed = function(link, statistics, per_unit, self._first, self._window, outside)
-            outside = outside[:missed]
+            missed, new = function(link, statistics, per_unit, self._first, self._window, outside)
+            outside, self._near = outside[:missed], self._near + new
         if outside.size:
             table = np.column_stack([np.ones(outside.size), statistics[outside]])
             self._far, self._far_table = _summed(
@@ -123,10 +141,15 @@ class Sketch:
             self._window[:, 0] += np.bincount(place, minlength=length)
             for j, column in enumerate(statistics[inside].T, start=1):
                 self._window[:, j] += np.bincount(place, weights=column, minlength=length)
+        self._near = int(np.count_nonzero(self._window[:, 0]))
         return np.flatnonzero(~inside)
 
+    @cached_property
     def _occupied(self) -> tuple[Cells, Array]:
         """The occupied cells in order, and their table."""
+        return self._sorted()
+
+    def _sorted(self) -> tuple[Cells, Array]:
         near = np.flatnonzero(self._window[:, 0])
         if not self._far.size:
             return near + self._first, self._window[near]
@@ -135,8 +158,9 @@ class Sketch:
         order = np.argsort(cells, kind="stable")
         return cells[order], table[order]
 
-    def _coarsen(self, cells: Cells, table: Array, levels: int) -> None:
+    def _coarsen(self, levels: int) -> None:
         """Go up by ``levels``, and on until at most ``CELLS`` are occupied; centre the window."""
+        cells, table = self._sorted()
         cells = cells >> levels
         while np.count_nonzero(np.diff(cells)) >= CELLS:
             cells, levels = cells >> 1, levels + 1
@@ -147,6 +171,7 @@ class Sketch:
         near = (cells >= self._first) & (cells < self._first + WINDOW)
         self._window = np.zeros((WINDOW, self._width))
         self._window[cells[near] - self._first] = table[near]
+        self._near = int(np.count_nonzero(near))
         self._far, self._far_table = cells[~near], table[~near]
 
 
@@ -157,6 +182,12 @@ def _summed(cells: Cells, table: Array) -> tuple[Cells, Array]:
         cells, table = cells[order], table[order]
     starts = np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1))
     return cells[starts], np.add.reduceat(table, starts, axis=0) if starts.size else table
+
+
+def _means(table: Array) -> tuple[Array, Array]:
+    """Mean T (r, d), in column-major order, and counts (r,) of a ``table`` of sums."""
+    counts = np.ascontiguousarray(table[:, 0])
+    return np.asfortranarray(table[:, 1:] / counts[:, None]), counts
 
 
 def _level_of_many(link: Array) -> int:

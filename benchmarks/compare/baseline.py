@@ -10,7 +10,7 @@ from benchmarks.compare.pairs import STARTS
 from benchmarks.compare.repeats import measure_repeats
 from benchmarks.files import replace_file
 from benchmarks.runner.execution import available_cores
-from benchmarks.runner.journal import RUN, TRIALS, read, to_line, write_run
+from benchmarks.runner.journal import RUN, TRIALS, forget_paths, read, to_line, write_run
 from benchmarks.runner.plan import TRIAL, Plan, Record
 from benchmarks.runner.progress import say
 from benchmarks.runner.provenance import code_state, code_text
@@ -57,8 +57,7 @@ def write_baseline(folder: Path, out: Path) -> tuple[int, int]:
     with closing(Supervisor(plan.limits, available_cores())) as supervisor:
         run["repeats"] = measure_repeats(plan, records, supervisor)
     say("")
-    for scenario in run["plan"]["scenarios"]:
-        scenario["folder"] = "."  # drawn data need no path of this machine
+    forget_paths(run)
     lines = [to_line(record) for record in _reduced(plan.ordered(records))]
     for name in ("against", "looks"):
         run.pop(name, None)

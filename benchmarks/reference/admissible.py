@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Self
@@ -42,6 +43,12 @@ def sample_spread(x: Array) -> float:
     return 0.5 * float(high - low)
 
 
+def sample_spreads(x: Array, link: Callable[[Array], Array]) -> tuple[float, float]:
+    """``sample_spread`` in x and on the family's link scale."""
+    part = random_part(x, IO_BLOCK)
+    return sample_spread(part), sample_spread(link(part))
+
+
 @dataclass(frozen=True)
 class Region:
     """The admissible components of a sample: those that are not too narrow.
@@ -69,8 +76,7 @@ class Region:
     @classmethod
     def of(cls, sample: Sample, min_spread: float) -> Self:
         """Measure the sample's spreads."""
-        x = random_part(sample.observations, IO_BLOCK)
-        spreads = sample_spread(x), sample_spread(sample.family.link(x))
+        spreads = sample_spreads(sample.observations, sample.family.link)
         return cls(sample.family, sample.size, min_spread, *spreads)
 
     def relative_spreads(self, parameters: Array, expected: Array | float = np.inf) -> Array:
@@ -95,14 +101,18 @@ class Region:
         return np.asarray(self.relative_spreads(parameters, expected) >= self.least(expected))
 
 
-def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str | None:
+def spurious_reason(
+    mixture: ScipyMixture, x: Array, min_spread: float, spreads: tuple[float, float] | None = None
+) -> str | None:
     """Why the mixture is inadmissible whatever its likelihood; None if it is admissible.
 
     A mixture's likelihood is unbounded: a component may shrink onto a few observations.
-    ``min_spread`` is the smallest admissible relative spread of a component (``Region``).
+    ``min_spread`` is the smallest admissible relative spread of a component (``Region``). The
+    ``sample_spreads`` of x may be known.
     """
     expected = mixture.weights * x.size
-    shares = _relative_spreads(mixture, x, expected)
+    spreads = spreads or sample_spreads(x, link_of(mixture.family))
+    shares = _relative_spreads(mixture, spreads, expected)
     tailed = not isinstance(family(mixture.family), ExponentialFamily)
     for k, share in enumerate(shares):
         has = f"component {k + 1} has {share:.2g} of the sample's spread, below"
@@ -115,13 +125,15 @@ def spurious_reason(mixture: ScipyMixture, x: Array, min_spread: float) -> str |
     return None
 
 
-def _relative_spreads(mixture: ScipyMixture, x: Array, expected: Array) -> Array:
+def _relative_spreads(
+    mixture: ScipyMixture, spreads: tuple[float, float], expected: Array
+) -> Array:
     """``Region.relative_spreads`` by scipy's quantiles, (K,)."""
-    law, link, part = family(mixture.family), link_of(mixture.family), random_part(x, IO_BLOCK)
+    law = family(mixture.family)
     with np.errstate(all="ignore"):
         ends = mixture.quantiles(_levels(law))
-        linked = link(ends)
-    return _shares(law, ends, linked, sample_spread(part), sample_spread(link(part)), expected)
+        linked = link_of(mixture.family)(ends)
+    return _shares(law, ends, linked, *spreads, expected)
 
 
 def _levels(law: Family) -> Array:

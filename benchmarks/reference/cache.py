@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import lzma
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.files import replace_file
 from benchmarks.reference.certificate import Reference
 from scenarios.cache_folder import cache_folder
 
+REFERENCES = "references.jsonl.xz"
+"""The references of a published run, in its folder."""
 KEY_LENGTH = 24
 """Hexadecimal digits in the name of a stored reference."""
 
@@ -33,6 +39,29 @@ def stored_reference(path: Path) -> Reference | None:
         return Reference.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def packed_references(files: Iterable[Path]) -> bytes:
+    """The references in ``files`` of the cache, compressed: a line of JSON each."""
+    lines = [
+        json.dumps({"file": path.name, **json.loads(path.read_text(encoding="utf-8"))})
+        for path in files
+    ]
+    return lzma.compress("".join(f"{line}\n" for line in lines).encode())
+
+
+def unpack_references(packed: Path) -> None:
+    """Add to the cache what ``packed_references`` wrote; what it has already stays.
+
+    Those of other code or data have other file names, so that nothing finds them.
+    """
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for line in lzma.decompress(packed.read_bytes()).splitlines():
+        content = json.loads(line)
+        path = folder / Path(content.pop("file")).name
+        if not path.exists():
+            replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def cache() -> Cache:

@@ -47,7 +47,7 @@ def find_reference(
     Raises ``NoReferenceError`` if no optimum is admissible, and ``FamilyError`` unless scipy's
     densities agree with those by which it was found.
     """
-    path = None if cache is None else _path(sample, components, min_spread, cache)
+    path = None if cache is None else reference_path(sample, components, min_spread, cache)
     reference = None if path is None else stored_reference(path)
     check_family(sample)
     is_new = reference is None
@@ -66,10 +66,11 @@ def find_reference(
 
 def is_stored(sample: Sample, components: int, min_spread: float, cache: Path) -> bool:
     """Whether ``find_reference`` with these arguments would find the reference in the cache."""
-    return stored_reference(_path(sample, components, min_spread, cache)) is not None
+    return stored_reference(reference_path(sample, components, min_spread, cache)) is not None
 
 
-def _path(sample: Sample, components: int, min_spread: float, cache: Path) -> Path:
+def reference_path(sample: Sample, components: int, min_spread: float, cache: Path) -> Path:
+    """The file of a reference in the folder ``cache``, by the arguments of ``find_reference``."""
     content = f"{sample.digest()}/{sample.family.name}/{components}/{min_spread!r}/{_version()}"
     return cache / f"{hashlib.sha256(content.encode()).hexdigest()[:KEY_LENGTH]}.json"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import lzma
 import math
 import os
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ from scenarios.errors import UserError
 
 RUN = "run.json"
 TRIALS = "trials.jsonl"
+PACKED = "trials.jsonl.xz"
+"""The journal of a run that is published, in place of ``TRIALS``."""
 TORN = "trials.torn"
 DATA_FILE = "data.npy"
 """A run's own file of observations, where they were given as an array."""
@@ -66,11 +69,15 @@ class Journal:
     """A run's ``trials.jsonl``, open for writing and locked against other writers.
 
     ``records`` are those that were in the file when it was opened. Raises ``UserError`` if
-    another process has it open, or if a line other than the last is damaged.
+    another process has it open, if a line other than the last is damaged, or if it is packed.
     """
 
     def __init__(self, folder: Path) -> None:
         path = folder / TRIALS
+        if (folder / PACKED).exists():
+            raise UserError(
+                f"the run in {folder} is published, so that it is not extended: name another folder"
+            )
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._unsynced = False
         self._synced_at = time.monotonic()
@@ -134,10 +141,14 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Record]]:
     Raises ``UserError`` where there is no run, or it can't be read.
     """
     run = read_run(folder)
-    path = folder / TRIALS
+    path, packed = folder / TRIALS, folder / PACKED
     try:
-        records, _ = _records(path.read_bytes(), path) if path.exists() else ([], 0)
-    except OSError as error:
+        if packed.exists():
+            path, content = packed, lzma.decompress(packed.read_bytes())
+        else:
+            content = path.read_bytes() if path.exists() else b""
+        records, _ = _records(content, path)
+    except (OSError, lzma.LZMAError) as error:
         raise UserError(f"the run in {folder} can't be read: {error}") from error
     return run, records
 
@@ -163,6 +174,19 @@ def read_run(folder: Path) -> dict[str, Any]:
 def write_run(folder: Path, run: dict[str, Any]) -> None:
     """Write ``run.json``."""
     replace_file(folder / RUN, (json.dumps(run, indent=1) + "\n").encode())
+
+
+def forget_paths(run: dict[str, Any]) -> None:
+    """Drop the paths of this machine, which drawn data do not need, from a ``run.json``."""
+    for entry in run["plan"]["scenarios"]:
+        entry["folder"] = "."
+
+
+def write_packed(folder: Path, run: dict[str, Any], records: Iterable[Record]) -> None:
+    """Write a whole run of drawn data, its journal packed."""
+    forget_paths(run)
+    replace_file(folder / PACKED, lzma.compress(b"".join(map(to_line, records))))
+    write_run(folder, run)
 
 
 def being_written(folder: Path) -> bool:

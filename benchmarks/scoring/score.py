@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reference.admissible import spurious_reason
 from benchmarks.reference.ascent import ascend
 from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.runner.plan import Record
@@ -134,7 +133,7 @@ def _judged(score: Score, fitted: ScipyMixture, record: Record, data_set: DataSe
     if invalid is not None:
         return replace(score, status=Status.INVALID, message=with_message(invalid, message))
     x = data_set.observations
-    spurious = spurious_reason(fitted, x, data_set.min_spread)
+    spurious = data_set.spurious_reason(fitted)
     if spurious is not None:
         score = replace(score, status=Status.SPURIOUS, message=with_message(spurious, message))
         if np.abs(fitted.parameters).max() >= MAX_STABLE_PARAMETER:

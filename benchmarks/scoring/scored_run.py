@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.reference.cache import REFERENCES, unpack_references
 from benchmarks.reference.certificate import Reference
 from benchmarks.reference.search import NoReferenceError
 from benchmarks.runner.journal import read
@@ -78,6 +79,8 @@ def score_run(folder: Path, progress: Callable[[str], None] = lambda what: None)
     table: list[dict[str, Any]] = []
     notes: list[str] = []
     groups = by_data_set(plan.ordered(records))
+    if (folder / REFERENCES).is_file():
+        unpack_references(folder / REFERENCES)
     search_together((Search(scenarios[name], r, plan.seed) for name, r in groups), progress)
     for (name, replicate), group in groups.items():
         progress(f"scoring {name}, data set {replicate}")

@@ -5,16 +5,15 @@ The page's numbers are those of the scored trials, and they decide which of its 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
-from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.studies.rendering import rendered
 from scenarios.errors import UserError
 
 if TYPE_CHECKING:
@@ -85,7 +84,8 @@ def page(scored: ScoredRun, figure: str) -> tuple[str, str]:
     shown = article[article["restart"] == SHOWN_SEED].iloc[0]
     spurious = article[article["status"] == "spurious"]["weights"]
     columns = of_scenario(comparison_columns(*TABLE_COLUMNS), data_sets=1)
-    text = _rendered(
+    text = rendered(
+        "article.md.jinja",
         groups={(row.fitter, row.start): row for row in groups.itertuples()},
         shown=shown,
         components=sorted(zip(shown.weights, map(list, shown.parameters), strict=True), key=_shape),
@@ -160,27 +160,6 @@ def stuck(trials: pd.DataFrame, merged: float) -> pd.Series:
 def _shape(component: tuple[float, list[float]]) -> float:
     """The first parameter of a (weight, parameters) component, to sort by."""
     return component[1][0]
-
-
-def _rendered(**context: Any) -> str:
-    """The template with its values, and its plain paragraphs filled to 100 characters."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("benchmarks.studies", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("article.md.jinja").render(**context)
-    blocks = re.sub(r"\n{3,}", "\n\n", text.strip()).split("\n\n")
-    filled = [
-        block
-        if block.startswith(("#", "|", "!", "-"))
-        else fill(block, 100, break_on_hyphens=False)
-        for block in blocks
-    ]
-    return "\n\n".join(filled) + "\n"
 
 
 def _starts(groups: pd.DataFrame) -> str:

@@ -259,6 +259,28 @@ def proofs(
 
 
 @app.command()
+def results(
+    run: Annotated[
+        Path | None, typer.Option(help="A complete run of the profile standard to publish first.")
+    ] = None,
+    page: Annotated[Path, typer.Option(help="The page.")] = Path("docs/results.md"),
+    readme: Annotated[Path, typer.Option(help="The page with a block <!-- results -->.")] = Path(
+        "README.md"
+    ),
+) -> None:
+    """Write the pages on the published results; with --run, publish that run before.
+
+    Publishing replaces results/standard: facts, references, scores, page, and their SHA-256 sums.
+    """
+    from benchmarks.studies.results import publish, write_pages
+
+    if run is not None:
+        publish(run)
+    write_pages(page, readme)
+    print(f"Pages: {page}, and the block <!-- results --> of {readme}")
+
+
+@app.command()
 def tables() -> None:
     """Write the tables of the documentation that list what the code defines."""
     from benchmarks.studies.tables import write

@@ -123,7 +123,7 @@ def test_passes_over_a_sketch_are_shares_of_one(founding: Sample) -> None:
     share = len(founding.sketch(64).counts) / founding.size
     assert fit.passes == pytest.approx(founding.passes)
     assert fit.passes["expectation"] == pytest.approx(fit.iterations * share)
-    # Its cost is judged by a gradient on the sketch and a Hessian on one of 16 times the rows.
+    # Its cost is judged by a gradient on the sketch and a Hessian on all cells of its grid.
     fine = len(founding.sketch(64).finer.counts) / founding.size  # type: ignore[union-attr]
     assert fit.passes["gradient"] == pytest.approx(share)
     assert (fit.passes["hessian"] - fine) / share == pytest.approx(

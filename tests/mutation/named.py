@@ -557,10 +557,10 @@ JUDGING = [
     ),
     Mutant(
         "spikes-are-admitted",
-        "benchmarks/scoring/score.py",
-        "_judged",
-        "spurious_reason(fitted, x, data_set.min_spread)",
-        "spurious_reason(fitted, x, 0.0)",
+        "benchmarks/scoring/data_set.py",
+        "DataSet.spurious_reason",
+        "self.min_spread, self._spreads",
+        "0.0, self._spreads",
         (f"{REFERENCE}test_liars_are_found_out",),
     ),
     Mutant(
@@ -582,7 +582,7 @@ JUDGING = [
     Mutant(
         "reference-key-without-the-floor",
         "benchmarks/reference/search.py",
-        "_path",
+        "reference_path",
         "/{min_spread!r}",
         "",
         (f"{REFERENCE}test_references_are_computed_once",),
@@ -590,7 +590,7 @@ JUDGING = [
     Mutant(
         "reference-key-without-the-components",
         "benchmarks/reference/search.py",
-        "_path",
+        "reference_path",
         "/{components}",
         "",
         (f"{REFERENCE}test_references_are_computed_once",),

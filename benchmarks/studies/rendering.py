@@ -1,0 +1,34 @@
+"""Pages written from templates whose sentences depend on the figures."""
+
+from __future__ import annotations
+
+import re
+from textwrap import fill
+from typing import Any
+
+
+def rendered(template: str, **context: Any) -> str:
+    """A template of this folder with its values, its plain paragraphs filled to 100 characters."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("benchmarks.studies", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template(template).render(**context)
+    blocks = re.sub(r"\n{3,}", "\n\n", text.strip()).split("\n\n")
+    return "\n\n".join(map(_filled, blocks)) + "\n"
+
+
+def _filled(block: str) -> str:
+    """A paragraph filled; a list is filled item by item, and a heading, table or code stays."""
+    if block.startswith(("#", "|", "!", "```")):
+        return block
+    if block.startswith("- "):
+        items = re.split(r"\n(?=- )", block)
+        return "\n".join(
+            fill(item, 100, subsequent_indent="  ", break_on_hyphens=False) for item in items
+        )
+    return fill(block, 100, break_on_hyphens=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit, logit
 
+from benchmarks.fit.bootstrap import Progress, RatioTest, silent
+from benchmarks.fit.findings import Findings
+from benchmarks.fit.groups import Z95, Grouping, by_component, by_peak
 from benchmarks.fit.options import Options
+from benchmarks.fit.peaks import Peaks, find_peaks
 from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
 from benchmarks.reference.ascent import observed_information
 from benchmarks.reference.scipy_mixture import ScipyMixture
@@ -23,10 +28,9 @@ from scenarios.mixture import Mixture
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.fit.confirm import Confirmation
+    from benchmarks.fit.evidence import DipTest
     from benchmarks.report.tables import Drawn
-
-Z95 = 1.959963984540054
-"""The normal distribution's 97.5 % quantile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,19 +126,73 @@ class Answer:
         return float(errors.max())
 
     @cached_property
+    def peaks(self) -> Peaks:
+        """The peaks of the density under which at least one observation is expected."""
+        return find_peaks(self.mixture, 1.0 / self.size)
+
+    @cached_property
+    def confirmation(self) -> Confirmation:
+        """How many groups the data confirm, by a parametric bootstrap where it is needed."""
+        return self.confirm()
+
+    def confirm(self, progress: Progress = silent) -> Confirmation:
+        """``confirmation``; where it is not known yet, ``progress`` is called on the way."""
+        from benchmarks.fit.confirm import confirm
+
+        return self._once("confirmation", lambda: confirm(self, progress))
+
+    @cached_property
+    def component_test(self) -> RatioTest | None:
+        """The bootstrap test of one component fewer; None for one component."""
+        return self.test_components()
+
+    def test_components(self, progress: Progress = silent) -> RatioTest | None:
+        """``component_test``; where it is not known yet, ``progress`` is called on the way."""
+        from benchmarks.fit.evidence import component_test
+
+        return self._once("component_test", lambda: component_test(self, progress=progress))
+
+    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """A cached property's value, computed otherwise where there is none."""
+        if name not in self.__dict__:
+            self.__dict__[name] = compute()
+        return self.__dict__[name]
+
+    @cached_property
+    def by_group(self) -> Findings:
+        """What is said of the groups: the components under each confirmed peak."""
+        return self._findings(by_peak(self.mixture, self.peaks, self.confirmation.groups))
+
+    @cached_property
+    def by_component(self) -> Findings:
+        """The same with each component a group of its own, in the order of their medians."""
+        return self._findings(by_component(self.mixture))
+
+    def _findings(self, grouping: Grouping) -> Findings:
+        sample, seed = self.chosen.sample, self.options.seed
+        return Findings(self.mixture, sample, grouping, self.covariance, seed)
+
+    @property
+    def group_table(self) -> pd.DataFrame:
+        """Share, mean, sd, median and central 68 % of each group, with errors and intervals."""
+        return self.by_group.table
+
+    @property
     def groups(self) -> pd.DataFrame:
-        """A row for each observation: value, probability_1 … probability_K, and group.
+        """A row for each observation: value, probability_1 …, group (from 1), and certain."""
+        return self.by_group.rows
 
-        The probabilities are those of the components, in their order; the group is the number of
-        the most probable one, from 1.
-        """
-        import pandas as pd
+    @property
+    def cuts(self) -> pd.DataFrame:
+        """Where to cut between neighbouring groups, with errors and the shares misplaced."""
+        return self.by_group.cuts
 
-        x = self.chosen.sample.observations
-        mixture = Mixture(self.family, self.mixture.weights, self.mixture.parameters)
-        shares = mixture.responsibilities(x)
-        columns = {f"probability_{k}": share for k, share in enumerate(shares, 1)}
-        return pd.DataFrame({"value": x, **columns, "group": shares.argmax(axis=0) + 1})
+    @cached_property
+    def dip(self) -> DipTest | str:
+        """Hartigan's dip test, or why it can't be done."""
+        from benchmarks.fit.evidence import dip_test
+
+        return dip_test(self.chosen.sample.observations)
 
     @cached_property
     def warnings(self) -> list[str]:

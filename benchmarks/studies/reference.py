@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +20,7 @@ from benchmarks.reference.scipy_mixture import ScipyMixture, mean_nll
 from benchmarks.reference.search import NoReferenceError, find_reference
 from benchmarks.studies import problems, rival, rival_moves, rival_steps
 from benchmarks.studies.problems import MIN_SPREAD, Problem, problem
+from benchmarks.studies.tasks import Call, Row, read_rows, rows_of
 from scenarios.families import family
 from scenarios.sample import Sample
 
@@ -32,10 +29,6 @@ if TYPE_CHECKING:
 
 BEATEN = 1e-3
 """Nats by which a better optimum is one."""
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-Row = dict[str, Any]
-Task = tuple[Any, ...]
-"""A function that returns a row, and its arguments."""
 
 
 def run_study(
@@ -57,7 +50,7 @@ def run_study(
     path = folder / f"seed-{seed}-{code_digest()}.jsonl"
     done = {row["number"]: row for row in read_rows(path)}
     missing = [number for number in range(count) if number not in done]
-    todo: list[Task] = [(outcome, seed, number) for number in missing]
+    todo: list[Call] = [(outcome, seed, number) for number in missing]
     end = time.monotonic() + 60.0 * minutes
     with path.open("a", encoding="utf-8") as file:
 
@@ -67,27 +60,15 @@ def run_study(
                 file.flush()
                 done[row["number"]] = row
 
-        add(_rows(todo, workers, end))
+        add(rows_of(todo, workers, end))
         if bound > 0.0:
             unbounded = [row for row in done.values() if row["number"] < count and not row["bound"]]
-            add(_rows([(bounded, row, bound) for row in unbounded], workers, end))
+            add(rows_of([(bounded, row, bound) for row in unbounded], workers, end))
     rows = [done[number] for number in range(count) if number in done]
     if len(rows) < count:
         say(f"{len(rows)} of {count} problems are in {path}: run the same command to go on")
     else:
         say(f"all {count} problems are in {path}")
-    return rows
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a file; a line that was cut off is none."""
-    rows = []
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for line in lines:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
     return rows
 
 
@@ -172,36 +153,6 @@ def bounded(row: Row, seconds: float) -> Row:
 
 def _log_likelihood(mixture: ScipyMixture, task: Problem) -> float:
     return -task.observations.size * mean_nll(mixture, task.observations)
-
-
-def _rows(tasks: list[Task], workers: int, end: float) -> Iterator[Row]:
-    """Rows as they are made, by processes of one thread each; none begins after ``end``."""
-    if not tasks:
-        return
-    waiting = list(reversed(tasks))
-    with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running: set[Future[Row]] = set()
-        while running or (waiting and time.monotonic() < end):
-            while waiting and len(running) < workers and time.monotonic() < end:
-                running.add(pool.submit(*waiting.pop()))
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that start meanwhile compute with one thread each."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def beaten_by_family(rows: list[Row]) -> pd.DataFrame:

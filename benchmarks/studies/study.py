@@ -239,6 +239,37 @@ def reference(
 
 
 @app.command()
+def fit(
+    count: Annotated[int, typer.Option(min=0, help="Data sets of each kind and size.")] = 200,
+    covered: Annotated[int, typer.Option(min=0, help="The same for coverage.")] = 400,
+    out: Annotated[Path, typer.Option(help="The folder of the rows.")] = Path("results/fit"),
+    workers: Annotated[int, typer.Option(min=1, help="Data sets at once.")] = os.cpu_count() or 1,
+    minutes: Annotated[float, typer.Option(help="No data set begins later.")] = 60.0,
+    page: Page = None,
+) -> None:
+    """How often `fit` claims more than one group, and how often its 95 % intervals hold the truth.
+
+    Data with one peak (normal, uniform, exponential, t, lognormal) and two normals 4 standard
+    deviations apart are fitted with all families and one to four components; then mixtures of two
+    groups are fitted with their own family. Each data set's row is added to a file in the folder,
+    one for each version of the code: to go on, run the command again.
+    """
+    from benchmarks.runner.progress import duration
+    from benchmarks.studies.fit import coverage_table, groups_table, run_study
+
+    formats: dict[str, Callable[[Any], str]] = {"fit": duration, "confirmation": duration}
+    shares = ("more than one group", "before confirmation", "held", "95 % from", "95 % to")
+    formats |= dict.fromkeys(shares, "{:.1%}".format)
+    for part, number, table, title in (
+        ("groups", count, groups_table, "more than one group"),
+        ("intervals", covered, coverage_table, "coverage of 95 % intervals"),
+    ):
+        rows = run_study(part, number, out, workers, minutes, print)
+        if rows:
+            show(table(rows), title, formats, page)
+
+
+@app.command()
 def proofs(
     scenario: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue.")],
     size: Annotated[int, typer.Option(min=2, help="Observations that are taken of each.")] = 100,

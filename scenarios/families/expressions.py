@@ -28,6 +28,11 @@ class ScipyDistribution:
         function = getattr(self._distribution, method)
         return np.asarray(function(x, *self._args, **self._kwargs))
 
+    def _moment(self, method: str) -> NDArray[np.float64]:
+        return np.asarray(getattr(self._distribution, method)(*self._args, **self._kwargs))
+
+    mean = partialmethod(_moment, "mean")
+    var = partialmethod(_moment, "var")
     logpdf = partialmethod(_call, "logpdf")
     cdf = partialmethod(_call, "cdf")
     ppf = partialmethod(_call, "ppf")

@@ -1,0 +1,128 @@
+"""The parametric bootstrap: likelihood ratios of two models on data that are drawn from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from benchmarks.fit.groups import Labels, group_values
+from benchmarks.fit.many import Draws, fit_all
+from benchmarks.fit.models import FittedMixture, Model
+from benchmarks.fit.search import scipy_mixture
+from scenarios.families.base import Array
+
+REPLICATES = 200
+"""Data sets that a bootstrap draws."""
+EXACT = 5_000
+"""Observations up to which each is drawn; of more, counts in ``CELLS`` cells are."""
+CELLS = 2_000
+AT_ONCE = 50
+"""Data sets that are fitted together."""
+Progress = Callable[[int, int], object]
+"""Called with the replicates done and their number."""
+
+
+def silent(done: int, count: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class RatioTest:
+    """A bootstrap test of a null model against an alternative, by their likelihood ratio."""
+
+    null: str
+    alternative: str
+    statistic: float
+    """Twice the difference of the log likelihoods of the data."""
+    simulated: Array
+    """The same of each data set drawn from the null model, (b,)."""
+
+    @property
+    def replicates(self) -> int:
+        """b."""
+        return len(self.simulated)
+
+    @property
+    def p(self) -> float:
+        """(1 + the number of simulated ratios that are as large) / (b + 1)."""
+        return (1.0 + float((self.simulated >= self.statistic).sum())) / (self.replicates + 1.0)
+
+
+def ratio_test(
+    null: Model,
+    alternative: Model,
+    size: int,
+    seed: int,
+    replicates: int = REPLICATES,
+    enough: int | None = None,
+    progress: Progress = silent,
+) -> RatioTest:
+    """Test ``null`` against ``alternative`` (McLachlan 1987, *Appl. Stat.* 36:318).
+
+    Both are fitted to each data set that is drawn from the null model. χ² does not hold for
+    mixtures: under the null a weight is at its end, or parameters are not determined. With
+    ``enough`` the bootstrap ends at so many simulated ratios as large as the data's; p is then a
+    valid one too (Besag & Clifford 1991, *Biometrika* 78:301).
+    """
+    statistic = 2.0 * (alternative.log_likelihood - null.log_likelihood)
+    ratios = np.empty(0)
+    for draws, generator in drawn(null, size, seed, replicates):
+        with np.errstate(invalid="ignore"):
+            found = 2.0 * (alternative.refit(draws, generator) - null.refit(draws, generator))
+        ratios = np.append(ratios, np.where(np.isnan(found), -np.inf, found))
+        progress(ratios.size, replicates)
+        if enough is not None and (ratios >= statistic).sum() >= enough:
+            break
+    return RatioTest(null.name, alternative.name, statistic, ratios)
+
+
+def drawn(
+    model: Model, size: int, seed: int, replicates: int
+) -> Iterator[tuple[Draws, np.random.Generator]]:
+    """Data sets of ``size`` observations drawn from a model, ``AT_ONCE`` at a time.
+
+    Of more than ``EXACT`` observations the counts in cells of the model's quantiles are drawn,
+    which lie closer in the tails; a cell's observations are all at the quantile in its middle.
+    """
+    cells = None
+    if size > EXACT:
+        tail = np.geomspace(1.0 / (20.0 * size), 1.0 / CELLS, 24)
+        middle = np.linspace(0.0, 1.0, CELLS + 1)[2:-2]
+        edges = np.unique(np.concatenate([[0.0], tail, middle, 1.0 - tail, [1.0]]))
+        cells = model.quantiles(0.5 * (edges[1:] + edges[:-1])), np.diff(edges)
+    for low in range(0, replicates, AT_ONCE):
+        generator = np.random.default_rng([seed, low])
+        count = min(AT_ONCE, replicates - low)
+        if cells is None:
+            yield Draws(np.stack([model.draw(generator, size) for _ in range(count)])), generator
+        else:
+            counts = generator.multinomial(size, cells[1], size=count).astype(float)
+            yield Draws(cells[0][None], counts), generator
+
+
+def bootstrap_groups(
+    model: FittedMixture,
+    labels: Labels,
+    size: int,
+    seed: int,
+    replicates: int = REPLICATES,
+    progress: Progress = silent,
+) -> Array:
+    """The groups' ``QUANTITIES`` (b, G, 6) in data sets drawn from a mixture and fitted again.
+
+    A fit begins at the mixture; its components are those of the mixture that lie nearest, by the
+    link of the median and the log spread. Data sets without an admissible maximum are left out.
+    """
+    places, found = scipy_mixture(model.mixture).places(), []
+    for draws, generator in drawn(model, size, seed, replicates):
+        batch, values = fit_all(draws, model.mixture, model.region, 0, generator)
+        for fit in batch.take(np.isfinite(values)):
+            distance = np.abs(places[:, None] - scipy_mixture(fit).places()[None]).sum(axis=2)
+            found.append(fit.permuted(linear_sum_assignment(distance)[1]))
+        progress(len(found), replicates)
+    weights = np.stack([each.weights for each in found])
+    parameters = np.stack([each.parameters for each in found])
+    return group_values(model.mixture.family.name, weights, parameters, labels)

@@ -1,0 +1,141 @@
+"""How many of the peaks of a fitted density the data confirm.
+
+The simplest explanation of the data with fewer peaks, by BIC, is the null hypothesis of a
+parametric bootstrap: where the chosen mixture's likelihood ratio against it is no larger than in
+data drawn from it, the peaks are not confirmed. The explanations are all candidates that were
+tried, one component of every family, and a uniform and a beta distribution between the ends of
+the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.fit.bootstrap import Progress, RatioTest, ratio_test, silent
+from benchmarks.fit.groups import by_peak
+from benchmarks.fit.many import Draws
+from benchmarks.fit.models import (
+    BetaBetween,
+    FittedMixture,
+    Model,
+    Uniform,
+    one_component,
+)
+from benchmarks.fit.peaks import find_peaks
+from benchmarks.fit.search import Candidate, scipy_mixture, search
+from scenarios.families import families
+from scenarios.families.base import Array
+from scenarios.mixture import Mixture
+
+if TYPE_CHECKING:
+    from benchmarks.fit.answer import Answer
+
+LEVEL = 0.05
+"""p-value up to which one peak more is confirmed."""
+REPLICATES = 199
+"""Data sets that the bootstrap draws, at most."""
+ENOUGH = 20
+"""Simulated ratios as large as the data's at which a bootstrap ends: p is above ``LEVEL``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmation:
+    """The number of groups that the data confirm, and the tests that were needed."""
+
+    groups: int
+    fitted: int
+    """The groups of the chosen mixture, before any test."""
+    tests: list[RatioTest]
+    """One for each step, from one group up; empty where no test was needed."""
+    reason: str
+    """Why there are no more groups, a sentence without its full stop; empty if all are
+    confirmed."""
+
+
+def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
+    """Count the groups of an answer's mixture that the data confirm.
+
+    From one group up, the best explanation with so few is tested against the chosen mixture,
+    until it is not rejected or all groups of the mixture are confirmed.
+    """
+    fitted, chosen, size = group_count(answer.chosen), fitted_model(answer.chosen), answer.size
+    tests: list[RatioTest] = []
+    for count in range(1, fitted):
+        null = min(explanations(answer, count), key=lambda model: model.bic(size), default=None)
+        if null is None:
+            return Confirmation(count, fitted, tests, f"no mixture has {_peaks(count)}")
+        if null.bic(size) <= chosen.bic(size):
+            reason = f"BIC prefers {null.name}, which has {_peaks(count)}"
+            return Confirmation(count, fitted, tests, reason)
+        test = ratio_test(null, chosen, size, seed_of(answer), REPLICATES, ENOUGH, progress)
+        tests.append(test)
+        if test.p > LEVEL:
+            reason = (
+                f"data drawn from {null.name}, which has {_peaks(count)}, often favour "
+                f"{chosen.name} as much as these (p = {test.p:.2g})"
+            )
+            return Confirmation(count, fitted, tests, reason)
+    return Confirmation(fitted, fitted, tests, "")
+
+
+def group_count(candidate: Candidate) -> int:
+    """The number of groups of a candidate's best optimum."""
+    assert candidate.best is not None
+    mixture = scipy_mixture(candidate.best.mixture)
+    return by_peak(mixture, find_peaks(mixture, 1.0 / candidate.sample.size)).count
+
+
+def explanations(answer: Answer, count: int) -> list[Model]:
+    """Models of the data with at most ``count`` peaks."""
+    models: list[Model] = [
+        fitted_model(candidate)
+        for candidate in answer.candidates
+        if candidate.best is not None and _has_peaks(candidate.best.mixture, answer.size, count)
+    ]
+    if count == 1:
+        return models + list(one_peaked(answer.data.x))
+    if not any(
+        c.components == count and c.family == answer.chosen.family for c in answer.candidates
+    ):
+        fewer = search(answer.chosen.sample, count, answer.options)
+        if fewer.best is not None and _has_peaks(fewer.best.mixture, answer.size, count):
+            models.append(fitted_model(fewer))
+    return models
+
+
+def one_peaked(x: Array) -> Iterator[Model]:
+    """One component of every family that covers the data, and a uniform and a beta between ends."""
+    draws = Draws.condensed(x)
+    yield Uniform.of(draws)
+    between = BetaBetween.of(draws)
+    if between is not None:
+        yield between
+    for cls in families().values():
+        low, high = cls.support
+        if low < draws.x.min() and draws.x.max() < high:
+            model = one_component(draws, cls)
+            if model is not None and _has_peaks(model.mixture, x.size, 1):
+                yield model
+
+
+def _has_peaks(mixture: Mixture, size: int, most: int) -> bool:
+    """Whether a mixture's density has at most so many peaks with an observation under them."""
+    return len(find_peaks(scipy_mixture(mixture), 1.0 / size)) <= most
+
+
+def fitted_model(candidate: Candidate) -> FittedMixture:
+    """A candidate's best optimum, which it must have."""
+    assert candidate.best is not None
+    best = candidate.best
+    return FittedMixture.of_sample(best.mixture, best.log_likelihood, candidate.sample)
+
+
+def _peaks(count: int) -> str:
+    return "one peak" if count == 1 else f"{count} peaks"
+
+
+def seed_of(answer: Answer) -> int:
+    """The seed of an answer's bootstraps, from its options and its data."""
+    return answer.options.seed + int(answer.data.digest[:12], 16)

@@ -1,0 +1,188 @@
+"""Models that a bootstrap draws from and fits again: mixtures, and two with ends at the data's.
+
+Each has a name, p ``parameters``, its ``log_likelihood`` of the data it was fitted to, quantiles
+and draws, and ``refit``: the log likelihoods of the same model fitted to other data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.fit.many import Draws, fit_all
+from benchmarks.fit.peaks import grid
+from benchmarks.fit.search import MIN_SPREAD, scipy_mixture
+from benchmarks.reference.admissible import Region, sample_spreads
+from scenarios.families import Family, families
+from scenarios.families.base import Array
+from scenarios.mixture import Mixture
+from scenarios.sample import Sample
+
+STARTS = 6
+"""Random starts of a refit, beside the mixture itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model(ABC):
+    """A fitted model."""
+
+    name: str
+    parameters: int
+    log_likelihood: float
+
+    def bic(self, size: float) -> float:
+        """-2 ℓ + p log n."""
+        return -2.0 * self.log_likelihood + self.parameters * float(np.log(size))
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, size: int) -> Array:
+        """Independent draws (size,)."""
+
+    @abstractmethod
+    def quantiles(self, levels: Array) -> Array:
+        """The quantiles at ascending ``levels`` (m,)."""
+
+    @abstractmethod
+    def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
+        """The log likelihoods (B,) of this model at its maxima for other data; -∞ without one."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMixture(Model):
+    """A mixture whose family is anchored at the data."""
+
+    mixture: Mixture
+    region: Region
+    """Of the data."""
+
+    @classmethod
+    def of(cls, mixture: Mixture, log_likelihood: float, region: Region) -> FittedMixture:
+        """A mixture with its log likelihood."""
+        name = f"{mixture.components} × {mixture.family.name}"
+        return cls(name, mixture.dimension, log_likelihood, mixture, region)
+
+    @classmethod
+    def of_sample(cls, mixture: Mixture, log_likelihood: float, sample: Sample) -> FittedMixture:
+        """A mixture fitted to a sample."""
+        region = Region.of(sample, MIN_SPREAD)
+        return cls.of(mixture.within(sample.family), log_likelihood, region)
+
+    def draw(self, generator: np.random.Generator, size: int) -> Array:
+        """Draw labels, then values, which stay inside the support."""
+        x = self.mixture.sample(size, generator)
+        low, high = self.mixture.family.support
+        return np.clip(x, np.nextafter(low, high), np.nextafter(high, low))
+
+    def quantiles(self, levels: Array) -> Array:
+        """Interpolate in the distribution function."""
+        x = grid(scipy_mixture(self.mixture))
+        return np.interp(levels, self.mixture.cdf(x), x)
+
+    def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
+        """Fit from the mixture and from random starts."""
+        return fit_all(draws, self.mixture, self.region, STARTS, generator)[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform(Model):
+    """Uniform between the smallest and the largest observation."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, draws: Draws) -> Uniform:
+        """The fit to one data set: its ends are the data's."""
+        low, high = float(draws.x.min()), float(draws.x.max())
+        return cls("uniform", 2, -draws.size * float(np.log(high - low)), low, high)
+
+    def draw(self, generator: np.random.Generator, size: int) -> Array:
+        """Draw by numpy."""
+        return generator.uniform(self.low, self.high, size)
+
+    def quantiles(self, levels: Array) -> Array:
+        """Shift and scale the levels."""
+        return self.low + (self.high - self.low) * levels
+
+    def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
+        """Take the ends of each data set."""
+        low, high = ends(draws)
+        return np.asarray(-draws.size * np.log(high - low))
+
+
+@dataclass(frozen=True, eq=False)
+class BetaBetween(Model):
+    """A beta distribution with one peak between ends just outside the data."""
+
+    low: float
+    high: float
+    shapes: Array
+
+    @classmethod
+    def of(cls, draws: Draws) -> BetaBetween | None:
+        """The fit to one data set; None where its density is infinite at both ends."""
+        low, width, shapes, (value,) = _between(draws)
+        if not np.isfinite(value):
+            return None
+        first, last = float(low[0]), float(low[0] + width[0])
+        return cls("beta between ends", 4, float(value), first, last, shapes[0])
+
+    def draw(self, generator: np.random.Generator, size: int) -> Array:
+        """Draw by numpy, then shift and scale."""
+        return self.low + (self.high - self.low) * generator.beta(*self.shapes, size)
+
+    def quantiles(self, levels: Array) -> Array:
+        """Shift and scale those of scipy."""
+        from scipy.stats import beta
+
+        return np.asarray(self.low + (self.high - self.low) * beta(*self.shapes).ppf(levels))
+
+    def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
+        """Take ends just outside each data set, then fit."""
+        return _between(draws)[3]
+
+
+def ends(draws: Draws) -> tuple[Array, Array]:
+    """The smallest and the largest observation of each data set, (B,) each."""
+    if draws.counts is None:
+        return draws.x.min(axis=1), draws.x.max(axis=1)
+    held, x = draws.counts > 0.0, draws.x[0]
+    return x[held.argmax(axis=1)], x[x.size - 1 - held[:, ::-1].argmax(axis=1)]
+
+
+def _between(draws: Draws) -> tuple[Array, Array, Array, Array]:
+    """Lower ends, widths, shapes (B, 2) and log likelihoods (B,) of ``BetaBetween`` fits.
+
+    The ends are a share 1/n of the range outside the data. -∞ where both shapes are below 1.
+    """
+    family = families()["beta"]()
+    first, last = ends(draws)
+    margin = (last - first) / draws.size
+    low, width = first - margin, last - first + 2.0 * margin
+    logs = []
+    for distance in (draws.x - low[:, None], (low + width)[:, None] - draws.x):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.log(distance / width[:, None])
+        counted = each if draws.counts is None else np.where(draws.counts > 0.0, each, 0.0)
+        weights = 1.0 if draws.counts is None else draws.counts
+        logs.append((counted * weights).sum(axis=1) / draws.size)
+    means = np.stack(logs, axis=1)
+    shapes = family.maximise(means)
+    eta = family.natural(shapes)
+    with np.errstate(invalid="ignore"):
+        mean = (eta * means).sum(axis=1) - family.log_partition(eta)
+        value = draws.size * (mean - np.log(width))
+    one_peak = np.isfinite(value) & (shapes >= 1.0).any(axis=1)
+    return low, width, shapes, np.where(one_peak, value, -np.inf)
+
+
+def one_component(draws: Draws, cls: type[Family]) -> FittedMixture | None:
+    """One component's fit to a data set; None where it has no maximum."""
+    x = draws.ordered(0)
+    family = cls().anchored(x)
+    start = Mixture(family, np.ones(1), family.moment_estimate(x)[None])
+    region = Region(family, round(draws.size), MIN_SPREAD, *sample_spreads(x, family.link))
+    batch, (value,) = fit_all(draws, start, region, 0, np.random.default_rng(0))
+    return FittedMixture.of(batch[0], float(value), region) if np.isfinite(value) else None

@@ -48,7 +48,7 @@ baseline: $(STAMP)  ## renew results/baseline, to be committed with what made it
 	$(BIN)/mixturebench run --profile check --no-report --out results/check
 	$(BIN)/mixturebench baseline results/check
 
-results: $(STAMP)  ## renew results/standard, docs/results.md and README's answer, for a commit: half an hour
+results: $(STAMP)  ## renew results/standard, docs/results.md and README's answer, for a commit: 20 minutes
 	$(BIN)/mixturebench run --profile standard --no-report --out results/runs/standard
 	$(BIN)/python -m benchmarks.studies results --run results/runs/standard
 

@@ -42,7 +42,7 @@ Profile = Annotated[
     str | None,
     option(
         "A ready-made plan: quick (minutes; the default), check (what `make check` runs), "
-        "standard (hours), full (days).",
+        "standard (a quarter of an hour), full (days).",
         metavar="quick|check|standard|full",
         autocompletion=lambda: ["quick", "check", "standard", "full"],
     ),

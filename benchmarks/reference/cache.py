@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.files import replace_file
@@ -41,13 +41,23 @@ def stored_reference(path: Path) -> Reference | None:
         return None
 
 
-def packed_references(files: Iterable[Path]) -> bytes:
-    """The references in ``files`` of the cache, compressed: a line of JSON each."""
-    lines = [
-        json.dumps({"file": path.name, **json.loads(path.read_text(encoding="utf-8"))})
-        for path in files
-    ]
+def packed_references(files: Mapping[tuple[str, int], Path]) -> bytes:
+    """References of the cache, compressed: a line of JSON each, by scenario and replicate."""
+    lines = []
+    for (scenario, replicate), path in files.items():
+        names = {"scenario": scenario, "replicate": replicate, "file": path.name}
+        lines.append(json.dumps({**names, **json.loads(path.read_text(encoding="utf-8"))}))
     return lzma.compress("".join(f"{line}\n" for line in lines).encode())
+
+
+def read_packed(packed: Path) -> dict[tuple[str, int], tuple[str, Reference]]:
+    """What ``packed_references`` wrote: each reference with the name of its file in the cache."""
+    found = {}
+    for line in lzma.decompress(packed.read_bytes()).decode().splitlines():
+        content = json.loads(line)
+        key, name = (content.pop("scenario"), content.pop("replicate")), content.pop("file")
+        found[key] = Path(name).name, Reference.loads(json.dumps(content))
+    return found
 
 
 def unpack_references(packed: Path) -> None:
@@ -55,13 +65,16 @@ def unpack_references(packed: Path) -> None:
 
     Those of other code or data have other file names, so that nothing finds them.
     """
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    for line in lzma.decompress(packed.read_bytes()).splitlines():
-        content = json.loads(line)
-        path = folder / Path(content.pop("file")).name
+    for name, reference in read_packed(packed).values():
+        path = cache_folder() / name
         if not path.exists():
-            replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
+            store_reference(path, reference)
+
+
+def store_reference(path: Path, reference: Reference) -> None:
+    """Write a reference to its file of the cache."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, (json.dumps(asdict(reference), indent=1) + "\n").encode())
 
 
 def cache() -> Cache:

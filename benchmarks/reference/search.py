@@ -6,18 +6,15 @@ It is independent of ``fitters``: it has starts and an optimiser of its own.
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 import scenarios
-from benchmarks.files import replace_file
 from benchmarks.reference.admissible import RIDGE
 from benchmarks.reference.ascent import LIMIT, ascend
-from benchmarks.reference.cache import KEY_LENGTH, stored_reference
+from benchmarks.reference.cache import KEY_LENGTH, store_reference, stored_reference
 from benchmarks.reference.certificate import SAME_OPTIMUM, Optimum, Reference, hits
 from benchmarks.reference.flags import flags
 from benchmarks.reference.optima import Found, distinct, whole_search
@@ -59,8 +56,7 @@ def find_reference(
     scipys = -n * mean_nll(mixture, sample.observations)
     check_likelihood(reference.family, reference.log_likelihood, scipys, n)
     if is_new and path is not None:  # none is stored that scipy does not confirm
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, (json.dumps(asdict(reference), indent=1) + "\n").encode())
+        store_reference(path, reference)
     return reference
 
 

@@ -6,6 +6,9 @@ import re
 from textwrap import fill
 from typing import Any
 
+BLOCK = re.compile(r"```.*?```|[^\n](?:(?!\n\n).)*", re.DOTALL)
+"""Code between fences, or what blank lines enclose."""
+
 
 def rendered(template: str, **context: Any) -> str:
     """A template of this folder with its values, its plain paragraphs filled to 100 characters."""
@@ -18,7 +21,7 @@ def rendered(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     text = environment.get_template(template).render(**context)
-    blocks = re.sub(r"\n{3,}", "\n\n", text.strip()).split("\n\n")
+    blocks = BLOCK.findall(re.sub(r"\n{3,}", "\n\n", text.strip()))
     return "\n\n".join(map(_filled, blocks)) + "\n"
 
 

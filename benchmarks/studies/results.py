@@ -68,8 +68,9 @@ def publish(folder: Path, out: Path = FOLDER) -> None:
     published = Run(out)
     published.write_scores()
     published.write_report()
-    files = [_reference_file(data_set) for data_set in published.scored.data_sets.values()]
-    replace_file(out / REFERENCES, packed_references(path for path in files if path.exists()))
+    files = {key: _reference_file(each) for key, each in published.scored.data_sets.items()}
+    found = {key: path for key, path in files.items() if path.exists()}
+    replace_file(out / REFERENCES, packed_references(found))
     write_sums(out)
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from benchmarks.files import PART
 from benchmarks.runner import CONTRACT, SCHEMA
 from benchmarks.runner.journal import (
+    PACKED,
     RUN,
     SYNC_SECONDS,
     TORN,
@@ -24,6 +25,7 @@ from benchmarks.runner.journal import (
     Journal,
     read,
     to_line,
+    write_packed,
     write_run,
 )
 from scenarios.errors import UserError
@@ -216,3 +218,19 @@ def test_run_json_is_replaced_whole_or_not_at_all(
     (tmp_path / f"{RUN}.own{PART}").rmdir()
     assert json.loads((tmp_path / RUN).read_text()) == {"schema": SCHEMA, "first": True}
     assert [path.name for path in tmp_path.iterdir()] == [RUN]
+
+
+def test_a_packed_run_is_read_and_not_extended(tmp_path: Path) -> None:
+    scenario = {"name": "small", "folder": "/home/someone/catalogue", "content": {}}
+    run = {**RUN_CONTENT, "plan": {"scenarios": [scenario]}}
+    write_packed(tmp_path, run, RECORDS)
+    content, records = read(tmp_path)
+    assert records == RECORDS
+    assert content["plan"]["scenarios"] == [{**scenario, "folder": "."}]  # no path of a machine
+    with pytest.raises(UserError, match="published"):
+        Journal(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([RUN, PACKED])
+    whole = (tmp_path / PACKED).read_bytes()
+    (tmp_path / PACKED).write_bytes(whole[:-20])
+    with pytest.raises(UserError, match="can't be read"):
+        read(tmp_path)

@@ -185,8 +185,13 @@ def fit(
     restarts: int = 20,
     seed: int = 0,
     drop_missing: bool = False,
+    methods: bool = False,
 ) -> Answer:
-    """Fit a mixture to observations ``x`` (n,) or a file, choosing among families and K by BIC."""
+    """Fit a mixture to observations ``x`` (n,) or a file, choosing among families and K by BIC.
+
+    With ``methods`` every method is run on the chosen family and K too, which takes about a
+    minute: ``answer.methods`` says which finds the optimum, how often and at what cost.
+    """
     from benchmarks.fit.find import find_mixture
     from benchmarks.fit.options import Options
     from benchmarks.runner.progress import say
@@ -194,6 +199,7 @@ def fit(
 
     options = Options.of(family, components, fitters, restarts, seed)
     try:
-        return find_mixture(as_data(x, column, drop_missing), options, say)
+        answer = find_mixture(as_data(x, column, drop_missing), options, say)
+        return answer.with_methods(say) if methods else answer
     finally:
         say("")

@@ -70,6 +70,7 @@ def test_the_lines_of_the_page_run(
     assert names["score"].status == "converged"
     assert names["score"].nll == pytest.approx(-np.log(density).mean(), abs=1e-6)
     assert answer.family.name == "normal"
+    assert_allclose(names["shares"], answer.mixture.cdf(grid), rtol=1e-10)
     assert names["fitted"].claimed is True
     expected = 0.5 * stats.beta.pdf(grid, 10, 1.5) + 0.5 * stats.beta.pdf(grid, 1.5, 10)
     assert_allclose(names["density"], np.log(expected))

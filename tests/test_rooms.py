@@ -24,7 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "scoring": {"scenarios", "reference", "runner"},
     "report": {"scenarios", "fitters", "reference", "runner", "scoring"},
     "compare": {"scenarios", "fitters", "files", "runner", "scoring", "report"},
-    "fit": {"scenarios", "fitters", "reference", "runner", "report"},
+    "fit": {"scenarios", "fitters", "reference", "runner", "scoring", "report"},
     "suites": {"scenarios", "fitters", "runner", "scoring"},
     "mixturebench": {"scenarios", "fitters", "reference", "runner", "scoring", "compare", "fit"},
     "studies": {

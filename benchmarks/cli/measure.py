@@ -203,6 +203,10 @@ def fit(
     drop_missing: Annotated[
         bool, option("Leave out cells that hold no finite number.", "--drop-missing")
     ] = False,
+    methods: Annotated[
+        bool,
+        option("Say which method finds this optimum, how often, at what cost.", "--methods"),
+    ] = False,
     json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
     out: Annotated[
         Path | None, option("The page's file; otherwise FILE's name.fit.html.", metavar="PAGE")
@@ -221,7 +225,7 @@ def fit(
 
     answer = mb.fit(
         source, family, components, column=column, fitters=fitter or (), restarts=restarts,
-        seed=seed, drop_missing=drop_missing,
+        seed=seed, drop_missing=drop_missing, methods=methods,
     )  # fmt: skip
     path = out
     if json:

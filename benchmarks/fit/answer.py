@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from benchmarks.fit.confirm import Confirmation
     from benchmarks.fit.evidence import DipTest
+    from benchmarks.fit.methods import Methods
     from benchmarks.report.tables import Drawn
 
 
@@ -44,6 +45,8 @@ class Answer:
     untried: list[str]
     """A sentence, without its full stop, on each family or number of components left out."""
     seconds: float
+    methods: Methods | None = None
+    """What each method does on these data; None unless it was asked for."""
 
     @property
     def best(self) -> Optimum:
@@ -228,6 +231,27 @@ class Answer:
     def _repr_html_(self) -> str:
         return framed(self.report())
 
+    def with_methods(self, progress: Callable[[str], None] = lambda text: None) -> Answer:
+        """The same answer with ``methods``, which takes about a minute."""
+        from benchmarks.fit.methods import measure_methods
+
+        return replace(self, methods=measure_methods(self, progress))
+
+    def to_scipy(self) -> Any:
+        """The mixture as a ``scipy.stats.Mixture``; raises ``UserError`` as ``handover`` does."""
+        from benchmarks.fit.handover import to_scipy
+
+        return to_scipy(self.mixture)
+
+    def to_sklearn(self) -> Any:
+        """A mixture of normals as a fitted ``sklearn.mixture.GaussianMixture``.
+
+        Raises ``UserError`` for another family, and where scikit-learn is not installed.
+        """
+        from benchmarks.fit.handover import to_sklearn
+
+        return to_sklearn(self.mixture, self.best.log_likelihood / self.size)
+
     @cached_property
     def comparison(self) -> pd.DataFrame:
         """The candidates, a row each; NaN or infinite where no optimum was admissible."""
@@ -285,6 +309,7 @@ class Answer:
             "posterior": self.chosen.posterior,
             "untried": self.untried,
             "failures": self.chosen.failures,
+            "methods": None if self.methods is None else self.methods.content(),
             "warnings": self.warnings,
             "seed": self.options.seed,
             "seconds": self.seconds,

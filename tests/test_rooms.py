@@ -31,7 +31,9 @@ ARROWS: dict[str, set[str]] = {
         "scenarios", "fitters", "files", "reference", "runner", "scoring", "report", "compare",
         "mixturebench",
     },
-    "cli": {"scenarios", "files", "reference", "runner", "report", "compare", "mixturebench"},
+    "cli": {
+        "scenarios", "files", "reference", "runner", "report", "compare", "fit", "mixturebench",
+    },
 }  # fmt: skip
 MODULES = {"under_test": "suites", "memory": "suites", "quality": "suites", "speed": "suites"}
 MODULES |= dict.fromkeys(("console", "__main__", "__init__"), "cli")

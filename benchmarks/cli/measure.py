@@ -175,7 +175,9 @@ def fit(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A .csv, .tsv, .parquet or .npy file, or - for standard input."
+            metavar="FILE",
+            help="A .csv, .tsv, .xlsx, .parquet or .npy file, or - for standard input; text may "
+            "be packed (.csv.gz).",
         ),
     ],
     column: Column = None,
@@ -201,7 +203,7 @@ def fit(
     ] = 20,
     seed: Annotated[int, option("Random seed for the starts.", metavar="NUMBER")] = 0,
     drop_missing: Annotated[
-        bool, option("Leave out cells that hold no finite number.", "--drop-missing")
+        bool, option("Leave out cells that are empty or NA.", "--drop-missing")
     ] = False,
     methods: Annotated[
         bool,
@@ -209,7 +211,7 @@ def fit(
     ] = False,
     json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
     out: Annotated[
-        Path | None, option("The page's file; otherwise FILE's name.fit.html.", metavar="PAGE")
+        Path | None, option("The page's file; otherwise FILE.COLUMN.fit.html.", metavar="PAGE")
     ] = None,
     figures: Figures = None,
 ) -> None:
@@ -222,6 +224,7 @@ def fit(
     """
     import mixturebench as mb
     from benchmarks import console
+    from benchmarks.fit.page_name import page_path
 
     answer = mb.fit(
         source, family, components, column=column, fitters=fitter or (), restarts=restarts,
@@ -232,7 +235,7 @@ def fit(
         print(answer.json())
     else:
         print(answer)
-        path = out or Path(f"{'data' if source == '-' else Path(source).stem}.fit.html")
+        path = out or page_path(answer.data)
     if figures is not None:
         console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
     if path is not None:

@@ -137,8 +137,8 @@ WriteReport = Annotated[
 DataFile = Annotated[
     str | None,
     option(
-        "Data of your own in place of scenarios: a .csv, .tsv, .parquet or .npy file, or - for "
-        "standard input; with --family.",
+        "Data of your own in place of scenarios: a .csv, .tsv, .xlsx, .parquet or .npy file, or - "
+        "for standard input; with --family.",
         metavar="FILE",
     ),
 ]

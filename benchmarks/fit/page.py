@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.fit import code
 from benchmarks.fit.answer import Answer
+from benchmarks.fit.page_name import MARK, origin
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.estimates import usual_names
 from benchmarks.report.tables import Column, Drawn, Row, Table
@@ -61,6 +62,8 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
     return render(
         "fit.html",
         answer=answer,
+        mark=MARK,
+        origin=origin(answer.data),
         headline=headline(answer),
         warnings=warnings,
         figures=figures,

@@ -186,18 +186,29 @@ def fit(
     seed: int = 0,
     drop_missing: bool = False,
     methods: bool = False,
+    by: str = "group",
+    test: bool = False,
+    bootstrap: bool = False,
+    costs: Iterable[float] = (),
 ) -> Answer:
     """Fit a mixture to observations ``x`` (n,) or a file, choosing among families and K by BIC.
 
     With ``methods`` every method is run on the chosen family and K too, which takes about a
-    minute: ``answer.methods`` says which finds the optimum, how often and at what cost.
+    minute: ``answer.methods`` says which finds the optimum, how often and at what cost. Shares,
+    cuts and rows are ``by`` group, the components under one peak, or by "component". ``test``
+    tests the number of components against one fewer, which else happens where BIC is unclear;
+    ``bootstrap`` is for the errors of groups; ``costs`` are those of a misplaced observation of
+    each group, for the cuts.
     """
     from benchmarks.fit.find import find_mixture
     from benchmarks.fit.options import Options
     from benchmarks.runner.progress import say
     from scenarios.data_files import as_data
 
-    options = Options.of(family, components, fitters, restarts, seed)
+    options = Options.of(
+        family, components, fitters, costs, restarts=restarts, seed=seed, by=by, test=test,
+        bootstrap=bootstrap,
+    )  # fmt: skip
     try:
         answer = find_mixture(as_data(x, column, drop_missing), options, say)
         return answer.with_methods(say) if methods else answer

@@ -209,18 +209,48 @@ def fit(
         bool,
         option("Say which method finds this optimum, how often, at what cost.", "--methods"),
     ] = False,
+    by: Annotated[
+        str,
+        option(
+            "Whose shares, means and cuts: of each group (the components under one peak) or "
+            "component.",
+            metavar="group|component",
+        ),
+    ] = "group",
+    groups: Annotated[
+        Path | None,
+        option(
+            "A .csv file for the rows: value, probability of each group, group, certain or not.",
+            metavar="CSV",
+        ),
+    ] = None,
+    cost: Annotated[
+        list[float] | None,
+        option(
+            "What a misplaced row of a group costs, from the left group to the right, for the "
+            "cuts. Repeat for each group.",
+            metavar="NUMBER",
+        ),
+    ] = None,
+    test: Annotated[
+        bool,
+        option("Test one component fewer by a bootstrap, even where BIC is clear.", "--test"),
+    ] = False,
+    bootstrap: Annotated[
+        bool, option("Errors of groups by the parametric bootstrap.", "--bootstrap")
+    ] = False,
     json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
     out: Annotated[
         Path | None, option("The page's file; otherwise FILE.COLUMN.fit.html.", metavar="PAGE")
     ] = None,
     figures: Figures = None,
 ) -> None:
-    """Fit a mixture to data of your own, and say how far to trust it.
+    """Fit a mixture to data of your own: how many groups, where to cut, how sure is it?
 
-    Many starts, every optimum scored afresh; estimates with standard errors, a choice of family
-    and number by BIC, warnings where the answer is fragile, and a page with the pictures.
+    Groups are the components under one peak of the density, as far as a bootstrap confirms it.
+    Family and number of components are chosen by BIC from many starts. A page has the pictures.
 
-    Try: mixturebench fit measurements.csv --column seconds --components 1..3
+    Try: mixturebench fit measurements.csv --column seconds --groups rows.csv
     """
     import mixturebench as mb
     from benchmarks import console
@@ -228,17 +258,16 @@ def fit(
 
     answer = mb.fit(
         source, family, components, column=column, fitters=fitter or (), restarts=restarts,
-        seed=seed, drop_missing=drop_missing, methods=methods,
+        seed=seed, drop_missing=drop_missing, methods=methods, by=by, test=test,
+        bootstrap=bootstrap, costs=cost or (),
     )  # fmt: skip
-    path = out
-    if json:
-        print(answer.json())
-    else:
-        print(answer)
-        path = out or page_path(answer.data)
+    path = out if json or out else page_path(answer.data)
+    if groups is not None:
+        write_text(groups, answer.groups.to_csv(index_label="row"), "--groups")
     if figures is not None:
         console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
     if path is not None:
         write_text(path, answer.report(), "--out")
-        if not json:
-            print(f"\nPage: {path}")
+    print(answer.json() if json else answer)
+    if path is not None and not json:
+        print(f"\nPage: {path}")

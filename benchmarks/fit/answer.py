@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from benchmarks.fit.bootstrap import Progress, RatioTest, silent
 from benchmarks.fit.findings import Findings
 from benchmarks.fit.groups import Z95, Grouping, by_component, by_peak
-from benchmarks.fit.options import Options
+from benchmarks.fit.options import COMPONENT, Options
 from benchmarks.fit.peaks import Peaks, find_peaks
 from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
 from benchmarks.reference.ascent import observed_information
@@ -171,24 +171,33 @@ class Answer:
         """The same with each component a group of its own, in the order of their medians."""
         return self._findings(by_component(self.mixture))
 
+    @property
+    def shown(self) -> Findings:
+        """What is said of the groups, or of the components where these were asked for."""
+        return self.by_component if self.options.by == COMPONENT else self.by_group
+
     def _findings(self, grouping: Grouping) -> Findings:
         sample, seed = self.chosen.sample, self.options.seed
         return Findings(self.mixture, sample, grouping, self.covariance, seed)
 
-    @property
+    @cached_property
     def group_table(self) -> pd.DataFrame:
         """Share, mean, sd, median and central 68 % of each group, with errors and intervals."""
-        return self.by_group.table
+        return self.shown.bootstrapped() if self.options.bootstrap else self.shown.table
 
     @property
     def groups(self) -> pd.DataFrame:
         """A row for each observation: value, probability_1 …, group (from 1), and certain."""
-        return self.by_group.rows
+        return self.shown.rows
 
-    @property
+    @cached_property
     def cuts(self) -> pd.DataFrame:
-        """Where to cut between neighbouring groups, with errors and the shares misplaced."""
-        return self.by_group.cuts
+        """Where to cut between neighbouring groups, with errors and the shares misplaced.
+
+        Both are equally probable there, or equally costly where costs were given; ``UserError``
+        unless there is one a group.
+        """
+        return self.shown.cuts_at(self.options.costs or None)
 
     @cached_property
     def dip(self) -> DipTest | str:
@@ -301,6 +310,13 @@ class Answer:
                 for row in self.mixture.parameters.tolist()
             ],
             "estimates": self.estimates.to_dict("records"),
+            "peaks": self.peaks.places.tolist(),
+            "groups": {
+                "by": self.options.by, "confirmed": self.confirmation.groups,
+                "because": self.confirmation.reason, "uncertain": self.shown.uncertain,
+                "table": self.group_table.to_dict("records"),
+            },
+            "cuts": self.cuts.to_dict("records"),
             "log_likelihood": self.best.log_likelihood,
             "predicted_gain": self.best.ascent.predicted_gain,
             "optima": self.optima[optimum].to_dict("records"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.fit.answer import Answer
+from benchmarks.fit.words import rounded, with_error
 from benchmarks.report.drawing import (
     DASHES,
     INK,
@@ -14,6 +15,7 @@ from benchmarks.report.drawing import (
     SOFT,
     curve_points,
     histogram,
+    hover,
     svg,
     thinned_bins,
 )
@@ -21,6 +23,7 @@ from benchmarks.report.tables import Drawn, Table
 from scenarios.families.base import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 POINTS = 200
@@ -40,7 +43,9 @@ def density_figure(answer: Answer) -> Drawn:
             colour, dashes = SERIES[k % len(SERIES)], DASHES[1 + k % 4]
             axes.plot(grid, part, color=colour, ls=dashes, lw=1.5, label=name)
         axes.plot(grid, parts.sum(axis=0), color=INK, lw=1.8, label="mixture")
-        axes.set_ylim(0.0, 1.25 * tallest)
+        top = 1.25 * tallest
+        axes.set_ylim(0.0, top)
+        _mark(answer, axes, top)
         axes.set_xlabel(answer.data.column or "x")
         axes.set_ylabel("density")
         figure.legend(loc="outside upper center", ncols=3)
@@ -51,9 +56,26 @@ def density_figure(answer: Answer) -> Drawn:
     return Drawn(
         "density",
         svg(draw, (6.6, 3.6), "density", "The fitted density over the data"),
-        "The data as a histogram, the fitted mixture (solid) and its components (dashed).",
+        "The data as a histogram, the fitted mixture (solid) and its components (dashed). "
+        "Triangles are the peaks, and vertical lines the cuts between groups.",
         Table.of_numbers("The fitted density", ["x", "data", "mixture", *names], rows),
     )
+
+
+def _mark(answer: Answer, axes: Axes, top: float) -> None:
+    """Mark the peaks of the density, and the cuts between groups, with their values."""
+    peaks = answer.peaks
+    for place, height in zip(peaks.places, np.minimum(peaks.heights, 0.97 * top), strict=True):
+        (line,) = axes.plot(place, height, marker="v", color=INK, ms=6, ls="")
+        line.set_gid(hover(f"peak at {place:.5g}"))
+    for cut in answer.cuts.itertuples():
+        text = with_error(cut.cut, cut.error)
+        line = axes.axvline(cut.cut, color=SOFT, lw=1.2, ls=(0, (2, 2)))
+        line.set_gid(hover(f"cut at {text}"))
+        axes.annotate(
+            f"cut {rounded(cut.cut, cut.error)}", (cut.cut, 0.985 * top), va="top", ha="left",
+            xytext=(3, 0), textcoords="offset points", fontsize=8, color=SOFT,
+        )  # fmt: skip
 
 
 def quantile_figure(answer: Answer) -> Drawn:

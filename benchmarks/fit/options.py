@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from fitters.base import Fitter
 from fitters.spec import fitter_of
@@ -12,6 +13,7 @@ from scenarios.families import families
 from scenarios.registry import choose
 
 AUTO = "auto"
+GROUP, COMPONENT = "group", "component"
 MAX_COMPONENTS = 20
 
 
@@ -26,6 +28,14 @@ class Options:
     """Specs such as ``em:newton=true``, or objects; empty: the default method of each family."""
     restarts: int = 20
     seed: int = 0
+    by: str = GROUP
+    """Whose shares, means and cuts are given: those of each ``GROUP`` or ``COMPONENT``."""
+    test: bool = False
+    """Whether one component fewer is tested even where BIC is clear."""
+    bootstrap: bool = False
+    """Whether errors and intervals of groups are by the parametric bootstrap."""
+    costs: tuple[float, ...] = ()
+    """Of a misplaced observation of each group, from left to right; empty: equal ones."""
 
     def __post_init__(self) -> None:
         if self.restarts < 1:
@@ -33,6 +43,7 @@ class Options:
         for fitter in self.fitters:
             fitter_of(fitter)
         choose("family", self.family, [AUTO, *families()])
+        choose("--by", self.by, [GROUP, COMPONENT])
 
     @classmethod
     def of(
@@ -40,12 +51,12 @@ class Options:
         family: str,
         components: int | str | Iterable[int],
         fitters: Iterable[str | Fitter],
-        restarts: int,
-        seed: int,
+        costs: Iterable[float] = (),
+        **others: Any,
     ) -> Options:
         """Take options as a user gives them: ``components`` is a number, "1..4" or a range."""
         chosen = (fitters,) if isinstance(fitters, str | Fitter) else tuple(fitters)
-        return cls(family, component_counts(components), chosen, restarts, seed)
+        return cls(family, component_counts(components), chosen, costs=tuple(costs), **others)
 
 
 def component_counts(given: int | str | Iterable[int]) -> range:

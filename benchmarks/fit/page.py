@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from textwrap import fill
 
@@ -11,49 +11,35 @@ import numpy as np
 from benchmarks.fit import code
 from benchmarks.fit.answer import Answer
 from benchmarks.fit.page_name import MARK, origin
+from benchmarks.fit.words import evidence, group_rows, headline, rounded, with_error
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from benchmarks.report.estimates import usual_names
 from benchmarks.report.tables import Column, Drawn, Row, Table
 from benchmarks.report.template import render
 from benchmarks.runner.progress import duration
 
-NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five")
-
-
-def headline(answer: Answer) -> str:
-    """The number of components, the family and where the components lie, in a sentence or two."""
-    chosen, mixture = answer.chosen, answer.mixture
-    count = chosen.components
-    number = NUMBERS[count] if count < len(NUMBERS) else str(count)
-    text = f"{number} {chosen.family.replace('_', ' ')} component{'s' if count > 1 else ''}"
-    if len(answer.candidates) > 1:
-        text += f" fit{'' if count > 1 else 's'} best by BIC"
-    ranges = mixture.quantiles([0.16, 0.5, 0.84])
-    text += ": " + ", ".join(
-        f"{weight:.1%} around {middle:.4g} (two thirds within {low:.4g} to {high:.4g})"
-        for weight, (low, middle, high) in zip(mixture.weights, ranges, strict=True)
-    )
-    others = [c for c in answer.candidates if c is not chosen and np.isfinite(c.bic)]
-    if not others:
-        return f"{text}."
-    second = min(others, key=lambda candidate: candidate.bic)
-    return (
-        f"{text}. The second best is {second.components} × {second.family}, with a BIC higher by "
-        f"{second.bic - chosen.bic:.1f}."
-    )
+SHOWN_WARNINGS = 3
+"""Warnings that are shown at once; the others are folded."""
 
 
 def text(answer: Answer) -> str:
-    """The answer for a terminal of 80 characters: headline, tables and warnings."""
+    """The answer for a terminal of 80 characters: the headline, tables and warnings."""
+    groups = [group_table(answer), cut_table(answer)]
     tables = [estimate_table(answer), posterior_table(answer)]
     if len(answer.candidates) > 1:
         tables.append(candidate_table(answer))
-    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
-    sentences = [*answer.untried, *left_out, *(f"Warning: {each}" for each in answer.warnings)]
-    parts = [fill(headline(answer), 80)]
+    parts = [fill(" ".join(headline(answer)), 80)]
+    parts += [table.text(80) for table in groups if table is not None]
+    parts.append("\n".join(fill(sentence, 80) for sentence in evidence(answer)))
     parts += [table.text(80) for table in tables if table is not None]
     if answer.methods is not None:
         parts += [fill(" ".join(answer.methods.sentences), 80), answer.methods.shown.text(80)]
+    left_out = [f"Left out: {answer.data.dropped}"] if answer.data.dropped else []
+    sentences = [*answer.untried, *left_out]
+    sentences += [f"Warning: {each}" for each in answer.warnings[:SHOWN_WARNINGS]]
+    more = len(answer.warnings) - SHOWN_WARNINGS
+    if more > 0:
+        sentences.append(f"{more} more warning{'' if more == 1 else 's'} on the page")
     return "\n\n".join(parts) + "".join(f"\n{fill(f'{each}.', 80)}" for each in sentences)
 
 
@@ -65,8 +51,12 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
         mark=MARK,
         origin=origin(answer.data),
         headline=headline(answer),
-        warnings=warnings,
+        evidence=evidence(answer),
+        warnings=warnings[:SHOWN_WARNINGS],
+        further=warnings[SHOWN_WARNINGS:],
         figures=figures,
+        groups=group_table(answer, intervals=True),
+        cuts=cut_table(answer),
         estimates=estimate_table(answer),
         posterior=posterior_table(answer),
         candidates=candidate_table(answer),
@@ -74,6 +64,61 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
         code=code.lines(answer.mixture),
         versions=[f"{name} {version(name)}" for name in ("mixturebench", "numpy", "scipy")],
     )
+
+
+def group_table(answer: Answer, intervals: bool = False) -> Table | None:
+    """Share, mean, sd, median and central 68 % of each group, with standard errors or intervals.
+
+    None for one group of one component, of which the estimates say as much.
+    """
+    import pandas as pd
+
+    if answer.chosen.components == 1:
+        return None
+    kind = answer.options.by
+
+    def quantity(name: str) -> Callable[[Row], str]:
+        def cell(row: Row) -> str:
+            value, error = row[name], row[f"{name} error"]
+            if not intervals:
+                return with_error(value, error)
+            ends = (rounded(row[f"{name} {end}"], error) for end in ("low", "high"))
+            known = f"{rounded(value, error)} [{' to '.join(ends)}]"
+            return known if error > 0.0 else f"{value:.4g}"
+
+        return cell
+
+    def central(row: Row) -> str:
+        ends = (rounded(row[f"{end} 68 %"], row[f"{end} 68 % error"]) for end in ("low", "high"))
+        return " to ".join(ends)
+
+    rows = pd.DataFrame(group_rows(answer.group_table))
+    columns = [Column("group", kind)]
+    if answer.chosen.components != answer.shown.count:
+        columns.append(Column("components", "components"))
+    columns += [Column(name, name, quantity(name)) for name in ("share", "mean", "sd", "median")]
+    columns.append(Column("low 68 %", "central 68 %", central))
+    errors = "95 % intervals" if intervals else "standard errors"
+    return Table.of(f"The {kind}s, with {errors}", columns, rows)
+
+
+def cut_table(answer: Answer) -> Table | None:
+    """Where neighbouring groups are equally probable, and what is on the wrong side."""
+    if answer.cuts.empty:
+        return None
+
+    def lost(name: str) -> Callable[[Row], str]:
+        return lambda row: f"{row[name]:.1%}"
+
+    columns = [
+        Column("left", f"{answer.options.by}s", "{left} | {right}".format_map),
+        Column("cut", "cut", lambda row: with_error(row["cut"], row["error"])),
+        Column("where", "where", left=True),
+        Column("left_lost", "left beyond", lost("left_lost")),
+        Column("right_lost", "right before", lost("right_lost")),
+        Column("misplaced", "of all", lost("misplaced")),
+    ]
+    return Table.of("Where to cut", columns, answer.cuts)
 
 
 def estimate_table(answer: Answer) -> Table:

@@ -1,0 +1,193 @@
+"""What an answer says first: groups, components, cuts and how sure they are, in sentences."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.fit.confirm import LEVEL
+from benchmarks.fit.cuts import BETWEEN
+from benchmarks.fit.evidence import needs_test
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.fit.answer import Answer
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def headline(answer: Answer) -> list[str]:
+    """The answer in sentences, the most asked first."""
+    sentences = [*_disagreement(answer), _groups(answer), _components(answer)]
+    sentences += _cuts(answer) + _uncertain(answer)
+    return [sentence for sentence in sentences if sentence]
+
+
+def evidence(answer: Answer) -> list[str]:
+    """What the tests say on the number of groups and of components, in sentences."""
+    sentences = []
+    for index, test in enumerate(answer.confirmation.tests):
+        verdict = "and is rejected" if test.p <= LEVEL else "and is not rejected"
+        sentences.append(
+            f"{_count(index + 1, 'group').capitalize()}: the best explanation is {test.null}, "
+            f"{verdict} against {test.alternative} (parametric bootstrap, {p_text(test.p)}, "
+            f"{test.replicates} replicates)."
+        )
+    sentences.append(_dip(answer))
+    fewer = answer.component_test if answer.options.test or needs_test(answer) else None
+    if fewer is not None:
+        sentences.append(
+            f"Components: {fewer.null} against {fewer.alternative}, by a bootstrap of the "
+            f"likelihood ratio {fewer.statistic:.1f}: {p_text(fewer.p)} ({fewer.replicates} "
+            "replicates)."
+        )
+    return sentences
+
+
+def _disagreement(answer: Answer) -> list[str]:
+    """A sentence where BIC and ICL choose otherwise."""
+    usable = [c for c in answer.candidates if math.isfinite(c.bic)]
+    by_icl = min(usable, key=lambda candidate: candidate.icl)
+    if by_icl is answer.chosen or len(usable) < 2:
+        return []
+    return [
+        f"BIC and ICL disagree: the shape of the density asks for {_name(answer.chosen)} (BIC), "
+        f"and components that are apart from each other for {_name(by_icl)} (ICL)."
+    ]
+
+
+def _groups(answer: Answer) -> str:
+    """How many groups there are and where, or why there is no evidence of more than one."""
+    found, peaks = answer.by_group, answer.peaks
+    places = _list([_place(peaks.places[i], peaks.at_end[i]) for i in range(len(peaks))])
+    if found.count == 1:
+        text = "No evidence of more than one group: "
+        if len(peaks) == 1:
+            return f"{text}the density has one peak, at {places}."
+        reason = answer.confirmation.reason
+        return (
+            f"{text}the fitted density has {_count(len(peaks), 'peak')}, at {places}, which the "
+            f"data do not confirm{': ' if reason else ''}{reason}."
+        )
+    parts = [
+        f"{row['share']:.0%} around {rounded(row['median'], row['median error'])}"
+        for row in group_rows(found.table)
+    ]
+    text = f"{_count(found.count, 'group').capitalize()}: {_list(parts)}"
+    if len(peaks) == found.count:
+        return f"{text}, under the peaks of the density at {places}."
+    return (
+        f"{text}. The fitted density has {_count(len(peaks), 'peak')}, at {places}, and the data "
+        f"confirm {_count(found.count, 'group')}."
+    )
+
+
+def _components(answer: Answer) -> str:
+    """How many components describe the density, and the second best candidate."""
+    chosen = answer.chosen
+    others = [c for c in answer.candidates if c is not chosen and np.isfinite(c.bic)]
+    text = _name(chosen).capitalize()
+    if others:
+        text += f" fit{'s' if chosen.components == 1 else ''} best by BIC"
+    if chosen.components != answer.by_group.count:
+        text += ": a component is a term of the density, and no group"
+    if others:
+        second = min(others, key=lambda candidate: candidate.bic)
+        text += f"; the second best is {_name(second)}, {second.bic - chosen.bic:.1f} higher"
+    return f"{text}."
+
+
+def _cuts(answer: Answer) -> list[str]:
+    """Where to cut between neighbours."""
+    cuts = answer.cuts
+    between = cuts[cuts["where"] == BETWEEN].to_dict("records")
+    if not between:
+        return []
+    places = _list([with_error(row["cut"], row["error"]) for row in between])
+    wrong = answer.shown.expected_error
+    if answer.options.costs:
+        wrong = sum(row["misplaced"] for row in between)
+        places += " for these costs"
+    text = f"Cut at {places}: {wrong:.1%} of all values are then expected on the wrong side"
+    outside = len(cuts) - len(between)
+    if outside:
+        verb = "is" if outside == 1 else "are"
+        text += f"; {_count(outside, 'further cut')} outside the peaks {verb} in the table"
+    return [f"{text}."]
+
+
+def _uncertain(answer: Answer) -> list[str]:
+    if answer.shown.count == 1:
+        return []
+    return [
+        f"{answer.shown.uncertain:,} of {answer.size:,} rows belong to no {answer.options.by} with "
+        "a probability of 90 % or more."
+    ]
+
+
+def _dip(answer: Answer) -> str:
+    if isinstance(answer.dip, str):
+        return f"{answer.dip}."
+    return (
+        f"Hartigan's dip test of one peak, which assumes no family: {p_text(answer.dip.p)}; it is "
+        "conservative."
+    )
+
+
+def group_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row for each group: its quantities by name, and "name error", "name low", "name high"."""
+    rows: list[dict[str, Any]] = []
+    for number, part in table.groupby("group"):
+        row: dict[str, Any] = {"group": number, "components": part["components"].iloc[0]}
+        for entry in part.to_dict("records"):
+            name = entry["name"]
+            row[name] = entry["value"]
+            row |= {f"{name} {end}": entry[end] for end in ("error", "low", "high")}
+        rows.append(row)
+    return rows
+
+
+def rounded(value: float, error: float) -> str:
+    """A value to the second digit of its standard error; to four digits without one."""
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0.0):
+        return f"{value:.4g}"
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals > 0:
+        return f"{value:.{min(decimals, 12)}f}"
+    return f"{round(value, decimals):,.0f}".replace(",", "")
+
+
+def _error(error: float) -> str:
+    """ " ± e", or nothing where it is not known."""
+    return f" ± {rounded(error, error)}" if math.isfinite(error) and error > 0.0 else ""
+
+
+def with_error(value: float, error: float) -> str:
+    """A value and its standard error, to two digits of that."""
+    return f"{rounded(value, error)}{_error(error)}" if math.isfinite(value) else "–"
+
+
+def p_text(p: float) -> str:
+    """A p-value."""
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+
+
+def _place(place: float, at_end: bool) -> str:
+    return f"{place:.4g} (the end of the range)" if at_end else f"{place:.4g}"
+
+
+def _name(candidate: Any) -> str:
+    family = candidate.family.replace("_", " ")
+    return _count(candidate.components, f"{family} component")
+
+
+def _count(number: int, noun: str) -> str:
+    word = NUMBERS[number] if number < len(NUMBERS) else str(number)
+    return f"{word} {noun}{'' if number == 1 else 's'}"
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -23,8 +23,10 @@ def array_column(path: Path, column: str | None) -> Column:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise UserError(f"{path} can't be read as a .npy file: {error}") from error
+        reason = "it holds no array of numbers" if "pickle" in str(error) else error
+        raise UserError(f"{path} can't be read as a .npy file: {reason}") from error
     if not isinstance(stored, np.ndarray):
+        stored.close()
         raise UserError(f"{path} is an archive of several arrays: save one with numpy.save")
     if stored.dtype.kind not in "iuf":
         raise UserError(f"{path} holds {stored.dtype}, and not numbers: save it as float64")
@@ -122,4 +124,5 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArrowException, OSError) as error:
-        raise UserError(f"{path} can't be read as Parquet: {error}") from error
+        reason = str(error).partition(". ")[0]
+        raise UserError(f"{path} can't be read as Parquet: {reason}") from error

@@ -34,7 +34,7 @@ class Data:
 
     name: str
     column: str
-    """Empty where the source does not name its columns."""
+    """Its number where the source does not name its columns; empty where it has no other."""
     x: Array
     dropped: str
     """How many values were left out, and why; empty if none."""

@@ -79,7 +79,7 @@ def is_number(cell: Any) -> bool:
     """Whether a cell holds a number, in any notation."""
     if isinstance(cell, str):
         return bool(readings(cell)) or cell.lower() in INFINITIES
-    return isinstance(cell, Real | Decimal) and not isinstance(cell, bool) and not isnan(cell)
+    return isinstance(cell, Real | Decimal) and not isinstance(cell, bool) and not is_missing(cell)
 
 
 def is_missing(cell: Any) -> bool:
@@ -87,7 +87,7 @@ def is_missing(cell: Any) -> bool:
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
     if isinstance(cell, Real | Decimal):
-        return isnan(cell)
+        return not isinstance(cell, Integral) and isnan(cell)
     return cell is None or type(cell).__name__ in ("NAType", "NaTType")
 
 

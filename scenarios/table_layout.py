@@ -50,8 +50,8 @@ class Layout:
 
     @property
     def title(self) -> str:
-        """The name of the column; empty without a heading."""
-        return self.name if self.titled else ""
+        """The name of the column; empty if it is the only one, and has no heading."""
+        return self.name if self.titled or len(self.columns) > 1 else ""
 
     def read(self, cells: Cells, line: str = "line") -> Column:
         """The column, from its cells; ``UserError`` as ``cells_column`` raises it."""

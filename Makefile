@@ -70,6 +70,6 @@ clean:  ## delete what make made, except the runs in results/
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,data,dask,peers,xlsx]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,data,dask,dip,peers,xlsx]'
 	$(BIN)/python -m scenarios.kernels
 	touch $(STAMP)

@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "mixturebench": {"scenarios", "fitters", "reference", "runner", "scoring", "compare", "fit"},
     "studies": {
         "scenarios", "fitters", "files", "reference", "runner", "scoring", "report", "compare",
-        "mixturebench",
+        "fit", "mixturebench",
     },
     "cli": {
         "scenarios", "files", "reference", "runner", "report", "compare", "fit", "mixturebench",

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.fit.draws import Draws
 from benchmarks.fit.groups import Labels, group_values
-from benchmarks.fit.many import Draws, fit_all
+from benchmarks.fit.many import fit_all
 from benchmarks.fit.models import FittedMixture, Model
+from benchmarks.fit.rounded import Rounding
 from benchmarks.fit.search import scipy_mixture
 from scenarios.families.base import Array
 
@@ -58,6 +60,7 @@ def ratio_test(
     seed: int,
     replicates: int = REPLICATES,
     enough: int | None = None,
+    rounding: Rounding | None = None,
     progress: Progress = silent,
 ) -> RatioTest:
     """Test ``null`` against ``alternative`` (McLachlan 1987, *Appl. Stat.* 36:318).
@@ -65,11 +68,19 @@ def ratio_test(
     Both are fitted to each data set that is drawn from the null model. χ² does not hold for
     mixtures: under the null a weight is at its end, or parameters are not determined. With
     ``enough`` the bootstrap ends at so many simulated ratios as large as the data's; p is then a
-    valid one too (Besag & Clifford 1991, *Biometrika* 78:301).
+    valid one too (Besag & Clifford 1991, *Biometrika* 78:301). Draws are rounded as the data are,
+    so that narrow components on tied values are no evidence.
     """
     statistic = 2.0 * (alternative.log_likelihood - null.log_likelihood)
     ratios = np.empty(0)
-    for draws, generator in drawn(null, size, seed, replicates):
+    support = (
+        max(null.support[0], alternative.support[0]),
+        min(null.support[1], alternative.support[1]),
+    )
+    for exact, generator in drawn(null, size, seed, replicates):
+        draws = exact
+        if rounding is not None:
+            draws = Draws(rounding.apply(exact.x, support), exact.counts)
         with np.errstate(invalid="ignore"):
             found = 2.0 * (alternative.refit(draws, generator) - null.refit(draws, generator))
         ratios = np.append(ratios, np.where(np.isnan(found), -np.inf, found))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.fit.bootstrap import REPLICATES, Progress, RatioTest, ratio_test, silent
 from benchmarks.fit.confirm import fitted_model, seed_of
+from benchmarks.fit.rounded import Rounding
 from benchmarks.fit.search import Candidate, search
 from scenarios.families.base import Array
 from scenarios.random_part import random_part
@@ -70,5 +71,7 @@ def component_test(
     if fewer is None:
         return None
     null, alternative = fitted_model(fewer), fitted_model(answer.chosen)
-    seed = seed_of(answer)
-    return ratio_test(null, alternative, answer.size, seed, replicates, progress=progress)
+    rounding, seed = Rounding.of(answer.data.x), seed_of(answer)
+    return ratio_test(
+        null, alternative, answer.size, seed, replicates, rounding=rounding, progress=progress
+    )

@@ -11,15 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.fit.many import Draws, fit_all
+from benchmarks.fit.draws import Draws
+from benchmarks.fit.many import fit_all
 from benchmarks.fit.peaks import grid
-from benchmarks.fit.search import MIN_SPREAD, scipy_mixture
+from benchmarks.fit.search import scipy_mixture
 from benchmarks.reference.admissible import Region, sample_spreads
-from scenarios.families import Family, families
+from scenarios.families import Family
 from scenarios.families.base import Array
+from scenarios.families.beta import Beta
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
+from scenarios.scenario import Specification
 
+MIN_SPREAD = Specification.model_fields["spread_floor"].default
+"""The smallest admissible spread of a component, relative to the data's."""
 STARTS = 6
 """Random starts of a refit, beside the mixture itself."""
 
@@ -35,6 +40,11 @@ class Model(ABC):
     def bic(self, size: float) -> float:
         """-2 ℓ + p log n."""
         return -2.0 * self.log_likelihood + self.parameters * float(np.log(size))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The open interval outside which other data can't be fitted."""
+        return -np.inf, np.inf
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, size: int) -> Array:
@@ -69,10 +79,15 @@ class FittedMixture(Model):
         region = Region.of(sample, MIN_SPREAD)
         return cls.of(mixture.within(sample.family), log_likelihood, region)
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """The family's."""
+        return self.mixture.family.support
+
     def draw(self, generator: np.random.Generator, size: int) -> Array:
         """Draw labels, then values, which stay inside the support."""
         x = self.mixture.sample(size, generator)
-        low, high = self.mixture.family.support
+        low, high = self.support
         return np.clip(x, np.nextafter(low, high), np.nextafter(high, low))
 
     def quantiles(self, levels: Array) -> Array:
@@ -131,7 +146,9 @@ class BetaBetween(Model):
 
     def draw(self, generator: np.random.Generator, size: int) -> Array:
         """Draw by numpy, then shift and scale."""
-        return self.low + (self.high - self.low) * generator.beta(*self.shapes, size)
+        return self.low + (self.high - self.low) * generator.beta(
+            self.shapes[0], self.shapes[1], size
+        )
 
     def quantiles(self, levels: Array) -> Array:
         """Shift and scale those of scipy."""
@@ -157,7 +174,7 @@ def _between(draws: Draws) -> tuple[Array, Array, Array, Array]:
 
     The ends are a share 1/n of the range outside the data. -∞ where both shapes are below 1.
     """
-    family = families()["beta"]()
+    family = Beta()
     first, last = ends(draws)
     margin = (last - first) / draws.size
     low, width = first - margin, last - first + 2.0 * margin

@@ -72,8 +72,10 @@ class Peaks:
         return peaks
 
     def _without_peak(self, peak: int, valley: int) -> Peaks:
-        tops = (np.delete(each, peak) for each in (self.places, self.heights, self.at_end))
-        return Peaks(*tops, *(np.delete(each, valley) for each in (self.valleys, self.floors)))
+        tops = [np.delete(each, peak) for each in (self.places, self.heights)]
+        at_end = np.delete(self.at_end, peak)
+        bottoms = [np.delete(each, valley) for each in (self.valleys, self.floors)]
+        return Peaks(tops[0], tops[1], at_end, bottoms[0], bottoms[1])
 
 
 def find_peaks(mixture: ScipyMixture, min_mass: float = 0.0) -> Peaks:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.studies import article, epoch, peers, power, rounding, scaling
+from benchmarks.studies import article, epoch, fit, peers, power, rounding, scaling
 from benchmarks.studies.planted import DEFECTS, plant
 from benchmarks.studies.study import app, show
 from scenarios.errors import UserError
@@ -20,7 +20,7 @@ from tests.conftest import environment
 
 def test_every_study_is_a_command() -> None:
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert names >= {"article", "epoch", "peers", "scaling", "power", "rounding"}
+    assert names >= {"article", "epoch", "peers", "scaling", "power", "rounding", "fit"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.studies", "rounding", "--fitter", "emm"],
         env=environment(), capture_output=True, text=True, check=False,
@@ -148,3 +148,37 @@ def test_every_defect_can_be_planted(tmp_path: Path) -> None:
         for size in defect.sizes:
             tree = plant(defect, size, tmp_path / f"{index}-{size}")
             compile((tree / defect.file).read_text(), defect.file, "exec")
+
+
+def test_the_groups_and_intervals_of_fits_are_counted_and_resumed(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "CELLS", [("t, 3 df", 40)])
+        patch.setattr(fit, "COVERED_SIZES", (200,))
+        patch.setattr(fit, "COVERED", {name: fit.COVERED[name] for name in list(fit.COVERED)[:1]})
+        rows = fit.run_study("groups", 1, tmp_path, 1, 1.0, said.append)
+        again = fit.run_study("groups", 1, tmp_path, 1, 1.0, said.append)
+        covered = fit.run_study("intervals", 3, tmp_path, 1, 1.0, said.append)
+    assert rows == again
+    table = fit.groups_table(rows)
+    assert table["drawn from"].tolist() == ["t, 3 df", "one peak, pooled"]
+    assert table["count"].tolist() == [1, 1]
+    coverage = fit.coverage_table(covered).set_index("quantity")
+    assert coverage["count"].to_dict() == {"share": 3, "means": 6, "cut": 3}
+    assert (coverage["without interval"] == 0).all()
+
+
+def test_coverage_is_a_share_with_an_exact_interval() -> None:
+    row = {"kind": "a", "size": 200, "number": 0, "share 1": True, "mean 1": False, "mean 2": None}
+    table = fit.coverage_table([row | {"cut": number > 0} for number in range(8)])
+    table = table.set_index("quantity")
+    assert table["held"].to_dict() == {"share": 1.0, "means": 0.0, "cut": 7 / 8}
+    assert table["without interval"].to_dict() == {"share": 0, "means": 8, "cut": 0}
+    assert table.loc["share", "95 % from"] == pytest.approx(0.025 ** (1 / 8))
+    frame = pd.DataFrame({"kind": ["normal", "uniform"] * 4, "size": 50, "groups": [1, 2] * 4,
+                          "fitted_groups": 2, "fit_seconds": 1.0, "confirm_seconds": 2.0}
+                         )  # fmt: skip
+    found = fit.groups_table(frame.to_dict("records")).set_index("drawn from")
+    assert found["more than one group"].to_dict() == {
+        "normal": 0.0, "uniform": 1.0, "one peak, pooled": 0.5,
+    }  # fmt: skip

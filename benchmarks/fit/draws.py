@@ -1,0 +1,179 @@
+"""Many data sets, and passes over all of them at once.
+
+A bootstrap fits hundreds of small data sets, where a pass over one costs more in calls than in
+arithmetic. Here a pass takes a mixture for each data set, or several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.families import ExponentialFamily, Family
+from scenarios.families.base import Array
+from scenarios.kernels.numpy_passes import bends_of, louis_derivatives, natural_maps, products
+from scenarios.mixture import MixtureBatch
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """B data sets of n observations: ``x`` (B, n), or ``x`` (1, r) with ``counts`` (B, r)."""
+
+    x: Array
+    counts: Array | None = None
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.x if self.counts is None else self.counts)
+
+    @cached_property
+    def size(self) -> float:
+        """The number of observations n of each."""
+        return float(self.x.shape[1] if self.counts is None else self.counts[0].sum())
+
+    def ordered(self, index: int) -> Array:
+        """The observations of one data set, in order; each once where they have counts."""
+        return np.sort(self.x[index]) if self.counts is None else self.x[0, self.counts[index] > 0]
+
+    def sums(self, values: Array) -> Array:
+        """Σ over the observations of ``values`` (B or 1, r) for each data set, (B,)."""
+        return values.sum(axis=1) if self.counts is None else self.counts @ values[0]
+
+    def part(self, low: int, high: int) -> Draws:
+        """Some of the data sets."""
+        if self.counts is None:
+            return Draws(self.x[low:high])
+        return Draws(self.x, self.counts[low:high])
+
+    @classmethod
+    def condensed(cls, x: Array, cells: int = 4_000) -> Draws:
+        """One data set (n,), or the means of about ``cells`` groups of neighbours where n is large.
+
+        The extremes, a hundredth of the cells on either side, stay single.
+        """
+        if x.size <= 5 * cells:
+            return cls(np.sort(x)[None])
+        x, single = np.sort(x), cells // 100
+        edges = np.linspace(single, x.size - single, cells - 2 * single + 1).astype(int)
+        edges = np.concatenate([np.arange(single), edges, x.size - np.arange(single)[::-1]])
+        counts = np.diff(edges).astype(float)
+        return cls((np.add.reduceat(x, edges[:-1]) / counts)[None], counts[None])
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """Passes over data sets: mixture i of a batch is evaluated on data set ``owner[i]``."""
+
+    family: Family
+    """Anchored at data like these."""
+    draws: Draws
+    rows: Array
+    """T(x) (B or 1, d, r) of an exponential family, otherwise x (B or 1, 1, r)."""
+    owner: Index
+    log_base: Array
+    """Σ h(x) of each data set, (B,)."""
+
+    @classmethod
+    def of(cls, family: Family, draws: Draws) -> Passes:
+        """Each data set owns one mixture."""
+        rows, base = draws.x[:, None], np.zeros(len(draws))
+        if isinstance(family, ExponentialFamily):
+            flat = draws.x.ravel()
+            rows = family.statistics(flat).reshape(*draws.x.shape, -1).swapaxes(1, 2)
+            base = draws.sums(family.log_base(flat).reshape(draws.x.shape))
+        return cls(family, draws, np.ascontiguousarray(rows), np.arange(len(draws)), base)
+
+    def owned(self, owner: Index) -> Passes:
+        """The same with other owners (m,), ascending."""
+        return Passes(self.family, self.draws, self.rows, owner, self.log_base)
+
+    def log_likelihoods(self, batch: MixtureBatch) -> Array:
+        """(m,)."""
+        return self._posterior(self._joint(batch)[0])[0]
+
+    def expectations(self, batch: MixtureBatch) -> tuple[Array, Array, Array]:
+        """Log likelihoods (m,), Σ r (m, K) and Σ r T (m, K, d) of an exponential family."""
+        value, shares = self._posterior(self._joint(batch)[0])
+        weighted = self._counted(shares)
+        return value, weighted.sum(axis=2), weighted @ self._of_owners(self.rows).swapaxes(1, 2)
+
+    def component_derivatives(self, batch: MixtureBatch) -> tuple[Array, Array, Array, Array]:
+        """Log likelihoods, Σ r, Σ r∇log f (m, K, d) and Σ r∇²log f (m, K, d, d)."""
+        joint, first, second = self._joint(batch, derivatives=True)
+        value, shares = self._posterior(joint)
+        weighted = self._counted(shares)
+        slopes = (first.reshape(*joint.shape[:2], -1, joint.shape[2]) @ weighted[..., None])[..., 0]
+        return value, weighted.sum(axis=2), slopes, bends_of(weighted, second, None)
+
+    def hessians(self, batch: MixtureBatch) -> tuple[Array, Array, Array]:
+        """Log likelihoods (m,), gradients (m, p) and Hessians (m, p, p) in coordinates."""
+        joint, first, second = self._joint(batch, derivatives=True)
+        value, shares = self._posterior(joint)
+        counts = None
+        if self.draws.counts is not None:
+            counts = self._of_owners(self.draws.counts)[:, None]
+            counts = counts if len(counts) == 1 else np.repeat(counts, joint.shape[1], axis=0)
+        singles, pairs = products(shares, first, counts)
+        family, parameters = self.family, batch.parameters.reshape(-1, batch.parameters.shape[2])
+        if isinstance(family, ExponentialFamily):
+            means = family.mean_statistics(family.natural(parameters))
+            slopes, bends = natural_maps(family, parameters, means, singles)
+        else:
+            d = parameters.shape[1]
+            slopes = np.broadcast_to(np.eye(d), (*joint.shape[:2], d, d))
+            bends = bends_of(self._counted(shares), second, None)
+        return value, *louis_derivatives(batch.weights, singles, pairs, slopes, bends)
+
+    def _joint(self, batch: MixtureBatch, derivatives: bool = False) -> tuple[Array, Array, Array]:
+        """Log wₖ fₖ - h (m, K, r), and what gradients are linear in (m K, d, r) and its slopes."""
+        family, (size, components, d) = self.family, batch.parameters.shape
+        parameters = batch.parameters.reshape(-1, d)
+        constants = np.log(batch.weights)[..., None]
+        none = np.empty(0)
+        if isinstance(family, ExponentialFamily):
+            eta = family.natural(parameters)
+            constants = constants - family.log_partition(eta).reshape(size, components, 1)
+            rows = self._of_owners(self.rows)
+            joint = eta.reshape(size, components, d) @ rows + constants
+            if not derivatives:
+                return joint, none, none
+            means = family.mean_statistics(eta).reshape(size, components, d, 1)
+            return joint, (rows[:, None] - means).reshape(size * components, d, -1), none
+        ends = np.searchsorted(self.owner, np.arange(len(self.draws) + 1)) * components
+        if len(self.rows) == 1:
+            ends = np.array([0, size * components])
+        parts = []
+        for x, low, high in zip(self.rows[:, 0], ends[:-1], ends[1:], strict=True):
+            each = parameters[low:high]
+            if high > low:
+                parts.append(
+                    family.derivatives(x, each) if derivatives else (family.log_density(x, each),)
+                )
+        found = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        joint = found[0].reshape(size, components, -1) + constants
+        return (joint, found[1], found[2]) if derivatives else (joint, none, none)
+
+    def _posterior(self, joint: Array) -> tuple[Array, Array]:
+        """Log likelihoods (m,), and responsibilities in the place of ``joint``."""
+        largest = joint.max(axis=1)
+        joint -= largest[:, None]
+        np.exp(joint, out=joint)
+        total = joint.sum(axis=1)
+        joint /= total[:, None]
+        each = largest + np.log(total)
+        if self.draws.counts is not None:
+            each *= self._of_owners(self.draws.counts)
+        return each.sum(axis=1) + self.log_base[self.owner], joint
+
+    def _counted(self, shares: Array) -> Array:
+        counts = self.draws.counts
+        return shares if counts is None else shares * self._of_owners(counts)[:, None]
+
+    def _of_owners(self, each: Array) -> Array:
+        """The rows of each mixture's data set; a single row that all have in common."""
+        return each if len(each) == 1 else each[self.owner]

@@ -1,0 +1,247 @@
+"""The bootstrap tests, and how many groups are confirmed, on data whose answer is known."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from benchmarks.fit import confirm
+from benchmarks.fit.answer import Answer
+from benchmarks.fit.bootstrap import EXACT, RatioTest, drawn, ratio_test
+from benchmarks.fit.confirm import fitted_model, one_peaked
+from benchmarks.fit.draws import Draws, Passes
+from benchmarks.fit.evidence import DipTest, dip_test, needs_test
+from benchmarks.fit.find import find_mixture
+from benchmarks.fit.many import fit_all
+from benchmarks.fit.models import MIN_SPREAD, BetaBetween, FittedMixture, Uniform
+from benchmarks.fit.options import Options
+from benchmarks.fit.rounded import Rounding
+from benchmarks.reference.admissible import Region
+from scenarios.data_files import Data
+from scenarios.families import family
+from scenarios.mixture import Mixture, MixtureBatch
+from scenarios.sample import Sample
+from tests.conftest import PARAMETERS, mixture
+
+
+def fitted(x: np.ndarray, name: str = "normal", highest: int = 3) -> Answer:
+    options = Options(name, range(1, highest + 1), restarts=6)
+    return find_mixture(Data("data", "", x, ""), options)
+
+
+def model(name: str, x: np.ndarray, count: int) -> FittedMixture:
+    return fitted_model(next(c for c in fitted(x, name, count).candidates if c.components == count))
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_passes_over_many_data_sets_are_those_of_a_sample(name: str) -> None:
+    law, truth = family(name), mixture(name)
+    x = np.stack([truth.sample(60, seed) for seed in range(3)])
+    law = law.anchored(x)
+    owner = np.array([0, 0, 2])
+    batch = MixtureBatch.of([truth, truth.permuted([2, 0, 1]), truth], law)
+    counts = np.arange(1.0, 61.0)
+    for draws in (Draws(x), Draws(x[:1], np.stack([counts, counts[::-1], counts + 1.0]))):
+        passes = Passes.of(law, draws).owned(owner)
+        found = passes.hessians(batch)
+        values = passes.log_likelihoods(batch)
+        for place, index in enumerate(owner):
+            each = draws.x[index if draws.counts is None else 0]
+            sample = Sample.of(each, law)
+            if draws.counts is not None:
+                repeats = draws.counts[index].astype(int)
+                sample = Sample.of(np.repeat(each, repeats), law)
+            at = Mixture(sample.family, batch.weights[place], batch.parameters[place])
+            # The anchors differ: derivatives by locations are in units of the family's scale.
+            units = np.ones((3, len(law.parameters)))
+            units[:, ~law.positive()] = law.scale / sample.family.scale
+            scale = np.concatenate([np.ones(2), units.ravel()])
+            value, gradient, hessian = sample.hessian(at)
+            assert values[place] == pytest.approx(value, rel=1e-10)
+            assert_allclose(found[1][place], gradient * scale, rtol=1e-7, atol=1e-7 * len(x))
+            assert_allclose(found[2][place], hessian * np.outer(scale, scale), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["beta", "lognormal", "weibull", "student_t"])
+def test_fits_of_many_data_sets_reach_the_optima_of_a_search(name: str) -> None:
+    law = family(name)
+    truth = Mixture(law, np.array([0.4, 0.6]), np.array(law.example))
+    x = np.stack([truth.sample(150, seed) for seed in range(3)])
+    sample = Sample.of(x[0], law)
+    region = Region.of(sample, MIN_SPREAD)
+    start = truth.within(sample.family)
+    _, values = fit_all(Draws(x), start, region, 6, np.random.default_rng(0))
+    for each, value in zip(x, values, strict=True):
+        best = find_mixture(Data("", "", each, ""), Options(name, range(2, 3), restarts=8)).best
+        assert value == pytest.approx(best.log_likelihood, abs=0.05)
+
+
+def test_the_ratio_of_a_model_to_itself_is_zero_and_p_counts_ties() -> None:
+    x = np.random.default_rng(0).gamma(3.0, 1.0, 300)
+    one = model("gamma", x, 1)
+    test = ratio_test(one, one, 300, 0, 20)
+    assert test.statistic == 0.0
+    assert_allclose(test.simulated, 0.0, atol=1e-6)
+    assert test.p == 1.0
+    assert RatioTest("", "", 3.0, np.array([1.0, 3.0, 5.0, 2.0])).p == pytest.approx(3 / 5)
+
+
+def test_one_normal_is_not_rejected_and_two_are() -> None:
+    generator = np.random.default_rng(1)
+    x = generator.normal(0.0, 1.0, 150)
+    two = np.concatenate([x[:75], x[75:] + 5.0])
+    assert ratio_test(model("normal", x, 1), model("normal", x, 2), 150, 0, 60).p > 0.05
+    test = ratio_test(model("normal", two, 1), model("normal", two, 2), 150, 0, 60)
+    assert test.p == pytest.approx(1 / 61)
+    early = ratio_test(model("normal", x, 1), model("normal", x, 2), 150, 0, 500, enough=5)
+    assert early.replicates < 500
+
+
+def test_p_values_of_one_component_are_uniform() -> None:
+    """40 data sets of one normal: p of 1 against 2, by Kolmogorov's test."""
+    ps = []
+    for seed in range(40):
+        x = np.random.default_rng([seed, 7]).normal(0.0, 1.0, 80)
+        law = family("normal").anchored(x)
+        region = Region.of(Sample.of(x, law), MIN_SPREAD)
+        models = []
+        for count in (1, 2):
+            start = Mixture(
+                law, np.full(count, 1 / count), np.array([[0.0, 1.0], [1.0, 1.0]])[:count]
+            )
+            batch, (value,) = fit_all(Draws(x[None]), start, region, 6, np.random.default_rng(0))
+            models.append(FittedMixture.of(batch[0], value, region))
+        ps.append(ratio_test(*models, 80, seed, 39).p)
+    assert stats.kstest(ps, "uniform").pvalue > 0.01
+
+
+def test_cells_of_many_observations_have_the_model_s_distribution() -> None:
+    x = mixture("gamma", 2).sample(20_000, 0)
+    fit = model("gamma", x, 2)
+    draws, _ = next(iter(drawn(fit, 20_000, 0, 3)))
+    assert draws.counts is not None and draws.size == 20_000 > EXACT
+    for index in range(3):
+        values = np.repeat(draws.x[0], draws.counts[index].astype(int))
+        assert stats.kstest(values, fit.mixture.cdf).pvalue > 1e-3
+    # The likelihood ratio in cells is that of single draws: null against itself plus one.
+    exact = Draws(fit.draw(np.random.default_rng(0), 20_000)[None])
+    condensed = Draws.condensed(exact.x[0], 2_000)
+    one, two = (
+        fit_all(each, fit.mixture, fit.region, 0, np.random.default_rng(0))[1][0]
+        - fit_all(each, Mixture(fit.mixture.family, np.ones(1), fit.mixture.parameters[:1]),
+                  fit.region, 0, np.random.default_rng(0))[1][0]
+        for each in (exact, condensed)
+    )  # fmt: skip
+    assert one == pytest.approx(two, abs=0.5)
+
+
+def test_models_between_ends_are_scipy_s() -> None:
+    x = np.random.default_rng(0).beta(2.0, 3.0, 400) * 7.0 + 3.0
+    fit = BetaBetween.of(Draws(x[None]))
+    assert fit is not None
+    law = stats.beta(*fit.shapes, loc=fit.low, scale=fit.high - fit.low)
+    assert fit.log_likelihood == pytest.approx(law.logpdf(x).sum())
+    for shapes in (fit.shapes * [1.02, 1.0], fit.shapes * [1.0, 1.02]):  # a maximum
+        other = stats.beta(*shapes, loc=fit.low, scale=fit.high - fit.low)
+        assert other.logpdf(x).sum() < fit.log_likelihood
+    assert_allclose(fit.refit(Draws(np.stack([x, x])), np.random.default_rng()), fit.log_likelihood)
+    flat = Uniform.of(Draws(x[None]))
+    assert flat.log_likelihood == pytest.approx(
+        stats.uniform(x.min(), x.max() - x.min()).logpdf(x).sum()
+    )
+    arcsine = np.random.default_rng(0).beta(0.4, 0.4, 400)
+    assert BetaBetween.of(Draws(arcsine[None])) is None  # two peaks
+
+
+def test_one_peaked_models_are_of_all_families_that_cover_the_data() -> None:
+    x = np.random.default_rng(0).gamma(3.0, 1.0, 200)
+    names = {each.name for each in one_peaked(x)}
+    assert names == {
+        "uniform", "beta between ends", "1 × gamma", "1 × lognormal", "1 × normal",
+        "1 × student_t", "1 × weibull",
+    }  # fmt: skip
+    assert "1 × gamma" not in {each.name for each in one_peaked(x - 2.0)}
+
+
+def test_uniform_data_have_one_group_though_many_components_fit() -> None:
+    x = np.random.default_rng(0).uniform(0.0, 10.0, 400)
+    answer = fitted(x, "weibull", 4)
+    assert len(answer.peaks) > 1  # what the shape needs
+    assert answer.confirmation.groups == 1
+    assert answer.confirmation.fitted > 1
+    assert answer.by_group.count == 1
+    assert "uniform" in answer.confirmation.reason
+    assert answer.groups["group"].eq(1).all()
+    assert len(answer.cuts) == 0
+    assert answer.by_component.count == answer.chosen.components
+
+
+def test_two_normals_are_two_groups_and_three_are_three() -> None:
+    generator = np.random.default_rng(2)
+    two = generator.normal([[0.0], [4.0]], 1.0, (2, 100)).ravel()
+    answer = fitted(two)
+    assert answer.confirmation.groups == 2
+    assert [test.p for test in answer.confirmation.tests] == [pytest.approx(1 / 200)]
+    three = generator.normal([[0.0], [6.0], [12.0]], 1.0, (3, 70)).ravel()
+    done: list[tuple[int, int]] = []
+    answer = fitted(three, highest=4)
+    assert answer.confirm(lambda *progress: done.append(progress)).groups == 3
+    assert answer.confirmation.groups == 3
+    assert len(answer.confirmation.tests) == 2
+    assert done[-1] == (confirm.REPLICATES, confirm.REPLICATES)
+    assert answer.by_group.cuts["cut"].to_numpy() == pytest.approx([3.0, 9.0], abs=0.6)
+
+
+def test_rounded_data_are_one_group() -> None:
+    x = np.round(np.random.default_rng(3).normal(10.0, 1.0, 300))
+    rounding = Rounding.of(x)
+    assert rounding == Rounding(x.min(), 1.0)
+    answer = fitted(x, "normal", 4)
+    assert answer.confirmation.groups == 1
+    assert Rounding.of(np.random.default_rng(3).normal(size=300)) is None
+    assert Rounding.of(np.array([0.0, 1.0, 1.0, np.pi, np.pi, 4.0])) is None
+    tenths = np.round(np.random.default_rng(0).exponential(1.0, 500), 1)
+    tenths = tenths[tenths > 0.0]
+    found = Rounding.of(tenths)
+    assert found is not None
+    inside = found.apply(np.array([0.001, 0.04, 0.26, 3.0]), (0.0, np.inf))
+    assert_allclose(inside, [0.1, 0.1, 0.3, 3.0])
+
+
+def test_the_dip_is_hartigan_s_or_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal([[0.0], [5.0]], 1.0, (2, 100)).ravel()
+    if (pytest.importorskip("diptest", reason="the extra 'dip'")) is not None:
+        found = dip_test(x)
+        assert isinstance(found, DipTest)
+        assert found.p < 0.001
+        generator = np.random.default_rng(1)
+        y = generator.normal([[0.0], [2.2]], 1.0, (2, 40)).ravel()
+        one = dip_test(y)
+        uniform = [dip_test(generator.uniform(size=80)).statistic for _ in range(600)]
+        share = np.mean([each >= one.statistic for each in uniform])
+        assert one.p == pytest.approx(share, abs=3.5 * np.sqrt(0.25 / 600))
+    monkeypatch.setitem(sys.modules, "diptest", None)
+    missing = dip_test(x)
+    assert isinstance(missing, str)
+    assert "pip install 'mixturebench[dip]'" in missing
+
+
+def test_a_small_lead_of_bic_asks_for_a_test() -> None:
+    generator = np.random.default_rng(0)
+    near = generator.normal([[0.0], [3.0]], 1.0, (2, 40)).ravel()
+    far = generator.normal([[0.0], [9.0]], 1.0, (2, 200)).ravel()
+    one, two = fitted(near, highest=2), fitted(far, highest=2)
+    for answer in (one, two):
+        bic = answer.comparison.set_index("components")["bic"]
+        if answer.chosen.components == 2:
+            assert needs_test(answer) == (bic[1] - bic[2] < 10.0)
+    assert not needs_test(two)
+    test = two.component_test
+    assert test is not None
+    assert (test.null, test.alternative) == ("1 × normal", "2 × normal")
+    assert test.p == pytest.approx(1 / 201)
+    assert fitted(generator.normal(size=100), highest=1).component_test is None

@@ -121,7 +121,7 @@ class Sketch:
             outside = self._add_to_window(self._cells(link), statistics)
         else:
             outside = np.empty(link.size, dtype=np.int64)
-            link = np.ascontiguousarray(link)
+            link = np.require(link, requirements=["C", "W"])  # a mapped file is read-only
             per_unit = float(np.ldexp(1.0, -level))
             missed, new = function(link, statistics, per_unit, self._first, self._window, outside)
             outside, self._near = outside[:missed], self._near + new

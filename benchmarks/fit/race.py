@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.fit.ladder import Ladder
+from benchmarks.fit.options import Options
 from benchmarks.fit.search import Candidate
 from benchmarks.reference.newton import Ascent
 from scenarios.families import Array
 from scenarios.mixture import Mixture
+from scenarios.sample import Sample
 
 FAR_BEHIND = 10.0
 """A difference of BIC that is very strong evidence (Kass & Raftery 1995, *JASA* 90:773)."""
@@ -210,6 +212,13 @@ def climb_all(ladder: Ladder, components: range, progress: Progress) -> list[Can
             ladder.complete(count)
             candidates.append(ladder.candidate(count, thorough=True))
     return candidates
+
+
+def search(sample: Sample, components: int, options: Options) -> Candidate:
+    """One candidate, where no other is asked for."""
+    ladder = Ladder(sample.family, sample.observations, options)
+    (candidate,) = climb_all(ladder, range(components, components + 1), lambda text: None)
+    return candidate
 
 
 def _with_tails(ladder: Ladder, ascent: Ascent) -> list[Mixture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.columns import comparison_columns
-from benchmarks.report.tables import Row, Table
+from benchmarks.report.tables import Column, Row, Table
 from benchmarks.runner.choices import Choices
 from benchmarks.runner.execution import available_cores, execute_plan
 from benchmarks.runner.plan import Plan
@@ -42,8 +43,6 @@ FIGURES = (
     "ert_found_passes", "first_answer_found", "others",
 )  # fmt: skip
 """Columns of ``Methods.table``, as ``scoring.summary.summary_row`` computes them."""
-SHOWN = ("fitter", "start", "found", "seconds", "setup_seconds", "ert_found", "others")
-HEADINGS = {"seconds": "one fit", "ert_found": "to a success"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +99,21 @@ class Methods:
             return ""
         return (
             f"This is not the answer's own optimum: its log likelihood is {abs(gain):.3g} nats "
-            f"{'above' if gain > 0 else 'below'} the answer's {self.own_log_likelihood:.3f}."
+            f"{'above' if gain > 0 else 'below'} the answer's {self.own_log_likelihood:.3f}"
+            f"{'; more `--restarts` may reach it' if gain > 0 else ''}."
         )
 
     @property
     def shown(self) -> Table:
         """The table for a terminal or a page."""
+        (cost,) = comparison_columns("ert_found")
         columns = [
-            replace(c, heading=HEADINGS.get(c.name, c.heading)) for c in comparison_columns(*SHOWN)
+            Column("fitter", "method", left=True),
+            Column("start", "start", left=True),
+            Column("found", "found, 95 %", _found),
+            Column("setup_seconds", "setup", lambda row: duration(row["setup_seconds"])),
+            replace(cost, heading="to a success"),
+            Column("others", "not found", left=True, fold=True),
         ]
         return Table.of("Which method finds this optimum", columns, self.table)
 
@@ -202,7 +208,7 @@ def _methods(answer: Answer, scored: ScoredRun, notes: list[str]) -> Methods:
         own,
         bool(is_one_optimum(nll, -own / size, size)),
         _why_not(scored),
-        [note.replace("data, data set 0", "the data") for note in notes],
+        [re.sub("^data(, data set 0)?(?=[: ])", "The data", note) for note in notes],
     )
 
 
@@ -214,6 +220,13 @@ def _why_not(scored: ScoredRun) -> str:
 
 def _name(row: Row) -> str:
     return f"{row['fitter']} from {row['start']} starts"
+
+
+def _found(row: Row) -> str:
+    if not row["restarts"]:
+        return "–"
+    low, high = (100.0 * row[f"found_rate_{end}"] for end in ("low", "high"))
+    return f"{row['found']}/{row['restarts']} [{low:.0f}–{high:.0f} %]"
 
 
 def _short(row: Row) -> str:

@@ -14,13 +14,14 @@ from benchmarks.fit.many import fit_all
 from benchmarks.fit.models import FittedMixture, Model
 from benchmarks.fit.rounded import Rounding
 from benchmarks.fit.search import scipy_mixture
+from scenarios.errors import UserError
 from scenarios.families.base import Array
 
 REPLICATES = 200
 """Data sets that a bootstrap draws."""
-EXACT = 5_000
+EXACT = 1_000
 """Observations up to which each is drawn; of more, counts in ``CELLS`` cells are."""
-CELLS = 2_000
+CELLS = 1_000
 AT_ONCE = 50
 """Data sets that are fitted together."""
 Progress = Callable[[int, int], object]
@@ -125,7 +126,8 @@ def bootstrap_groups(
     """The groups' ``QUANTITIES`` (b, G, 6) in data sets drawn from a mixture and fitted again.
 
     A fit begins at the mixture; its components are those of the mixture that lie nearest, by the
-    link of the median and the log spread. Data sets without an admissible maximum are left out.
+    link of the median and the log spread. Data sets without an admissible maximum are left out;
+    ``UserError`` where that leaves none.
     """
     places, found = scipy_mixture(model.mixture).places(), []
     for draws, generator in drawn(model, size, seed, replicates):
@@ -134,6 +136,11 @@ def bootstrap_groups(
             distance = np.abs(places[:, None] - scipy_mixture(fit).places()[None]).sum(axis=2)
             found.append(fit.permuted(linear_sum_assignment(distance)[1]))
         progress(len(found), replicates)
+    if not found:
+        raise UserError(
+            f"none of {replicates} data sets drawn from {model.name} has an admissible maximum: "
+            "ask for fewer --components"
+        )
     weights = np.stack([each.weights for each in found])
     parameters = np.stack([each.parameters for each in found])
     return group_values(model.mixture.family.name, weights, parameters, labels)

@@ -38,8 +38,8 @@ LEVEL = 0.01
 """p-value up to which one peak more is confirmed: the chosen mixture is the best of many, so its
 ratio is larger than a single one's, and .05 would be exceeded too often (`benchmarks.studies fit`).
 """
-REPLICATES = 199
-"""Data sets that the bootstrap draws, at most."""
+REPLICATES = 100
+"""Data sets that the bootstrap draws, at most: no ratio may be as large as the data's."""
 ENOUGH = 5
 """Simulated ratios as large as the data's at which a bootstrap ends: p is above ``LEVEL``."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.fit.bootstrap import REPLICATES, Progress, bootstrap_groups, silent
 from benchmarks.fit.cuts import cut_table, expected_error
-from benchmarks.fit.groups import Grouping, group_table, row_table
+from benchmarks.fit.groups import Grouping, group_table, row_table, uncertain_count
 from benchmarks.fit.models import FittedMixture
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from scenarios.families.base import Array
@@ -46,13 +46,17 @@ class Findings:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """Value, probability_1 …, group and certain of each observation: ``groups.row_table``."""
-        fitted = Mixture(self.sample.family, self.mixture.weights, self.mixture.parameters)
-        return row_table(fitted, self.grouping.labels, self.sample.observations)
+        return row_table(self._fitted, self.grouping.labels, self.sample.observations)
 
     @cached_property
     def uncertain(self) -> int:
         """How many observations belong to no group with 90 % probability."""
-        return int((~self.rows["certain"]).sum())
+        return uncertain_count(self._fitted, self.grouping.labels, self.sample.observations)
+
+    @property
+    def _fitted(self) -> Mixture:
+        """The mixture with this package's densities."""
+        return Mixture(self.sample.family, self.mixture.weights, self.mixture.parameters)
 
     @cached_property
     def cuts(self) -> pd.DataFrame:
@@ -79,8 +83,7 @@ class Findings:
         Errors are standard deviations, and intervals lie between the 2.5 % and 97.5 % quantiles.
         """
         labels, sample = self.grouping.labels, self.sample
-        fitted = Mixture(sample.family, self.mixture.weights, self.mixture.parameters)
-        model = FittedMixture.of_sample(fitted, np.nan, sample)
+        model = FittedMixture.of_sample(self._fitted, np.nan, sample)
         values = bootstrap_groups(model, labels, sample.size, self.seed, replicates, progress)
         rows = values.reshape(len(values), -1)
         low, high = np.quantile(rows, [0.025, 0.975], axis=0)

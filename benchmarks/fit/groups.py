@@ -6,6 +6,7 @@ valleys beside it. Groups are labels (K,), the number of each component's group 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -176,16 +177,18 @@ def intervals(values: Array, errors: Array) -> tuple[Array, Array]:
     return low, high
 
 
-def probabilities(mixture: Mixture, labels: Labels, x: Array) -> Array:
-    """P(group | x), (G, n)."""
-    count = int(labels.max()) + 1
-    result = np.empty((count, x.size))
+def probabilities(mixture: Mixture, labels: Labels, x: Array) -> Iterator[Array]:
+    """P(group | x), (G, m), of ``BLOCK`` observations after the other."""
+    groups = range(int(labels.max()) + 1)
     for start in range(0, x.size, BLOCK):
-        part = slice(start, start + BLOCK)
-        shares = mixture.responsibilities(x[part])
-        for group in range(count):
-            result[group, part] = shares[labels == group].sum(axis=0)
-    return result
+        shares = mixture.responsibilities(x[start : start + BLOCK])
+        yield np.stack([shares[labels == group].sum(axis=0) for group in groups])
+
+
+def uncertain_count(mixture: Mixture, labels: Labels, x: Array) -> int:
+    """How many observations belong to no group with a probability of ``CERTAIN``."""
+    blocks = probabilities(mixture, labels, x)
+    return sum(int((shares.max(axis=0) < CERTAIN).sum()) for shares in blocks)
 
 
 def row_table(mixture: Mixture, labels: Labels, x: Array) -> pd.DataFrame:
@@ -196,7 +199,7 @@ def row_table(mixture: Mixture, labels: Labels, x: Array) -> pd.DataFrame:
     """
     import pandas as pd
 
-    shares = probabilities(mixture, labels, x)
+    shares = np.concatenate(list(probabilities(mixture, labels, x)), axis=1)
     columns = {f"probability_{group}": share for group, share in enumerate(shares, 1)}
     return pd.DataFrame(
         {

@@ -185,7 +185,7 @@ def test_two_normals_are_two_groups_and_three_are_three() -> None:
     two = generator.normal([[0.0], [4.0]], 1.0, (2, 100)).ravel()
     answer = fitted(two)
     assert answer.confirmation.groups == 2
-    assert [test.p for test in answer.confirmation.tests] == [pytest.approx(1 / 200)]
+    assert [test.p for test in answer.confirmation.tests] == [pytest.approx(1 / 101)]
     three = generator.normal([[0.0], [6.0], [12.0]], 1.0, (3, 70)).ravel()
     done: list[tuple[int, int]] = []
     answer = fitted(three, highest=4)

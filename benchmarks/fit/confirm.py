@@ -24,9 +24,8 @@ from benchmarks.fit.models import (
     one_component,
 )
 from benchmarks.fit.peaks import find_peaks
-from benchmarks.fit.race import search
 from benchmarks.fit.rounded import Rounding
-from benchmarks.fit.search import Candidate, scipy_mixture
+from benchmarks.fit.search import Candidate, scipy_mixture, search
 from scenarios.families import families
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture

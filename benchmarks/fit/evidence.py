@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.fit.bootstrap import REPLICATES, Progress, RatioTest, ratio_test, silent
 from benchmarks.fit.confirm import fitted_model, seed_of
-from benchmarks.fit.race import search
 from benchmarks.fit.rounded import Rounding
-from benchmarks.fit.search import Candidate
+from benchmarks.fit.search import Candidate, search
 from scenarios.families.base import Array
 from scenarios.random_part import random_part
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from benchmarks.fit.answer import Answer
 from benchmarks.fit.by_fitters import search_by_fitters
-from benchmarks.fit.ladder import Ladder
+from benchmarks.fit.ladder import Ladder, climbed
 from benchmarks.fit.options import AUTO, Options
-from benchmarks.fit.race import LIMIT, Race, climb_all, joined, listed
+from benchmarks.fit.race import LIMIT, Race, joined, listed
 from benchmarks.fit.search import Candidate
 from scenarios.data_files import Data
 from scenarios.errors import UserError
@@ -76,10 +76,10 @@ def _candidates(
                     progress(f"fitting {components} × {family.name}")
                     candidates.append(search_by_fitters(sample, components, options))
         return candidates, []
-    ladders = [Ladder(family, data.x, options) for family in tried]
     if options.family != AUTO:
-        return climb_all(ladders[0], options.components, progress), []
-    race = Race(ladders, options.components, progress)
+        sample = Sample.of(data.x, tried[0])
+        return climbed(sample, options.components, options, progress), []
+    race = Race([Ladder(each, data.x, options) for each in tried], options.components, progress)
     return race.run(), race.dropped()
 
 

@@ -7,7 +7,7 @@ best ends are then polished on all the data (``polish``).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from benchmarks.fit.proposals import Proposals
 from benchmarks.fit.search import Candidate
 from benchmarks.reference.admissible import EMPTY, Region, sample_spreads
 from benchmarks.reference.ascent import em_steps, log_likelihoods
+from benchmarks.reference.certificate import SAME_OPTIMUM
 from benchmarks.reference.newton import FLAT, Flags, newton_ascents
 from benchmarks.reference.one_search import End, merged
 from benchmarks.reference.view import ROWS, coarse
@@ -32,8 +33,10 @@ FEW_STARTS = 8
 only from candidates that may be chosen."""
 CHANGED = 2
 """Best optima that are changed into starts."""
-MOST_MOVES = 2
+MOST_MOVES = 3
 """Rounds in which components of the best optima are moved."""
+RARELY_FOUND = 0.25
+"""Share of the starts below which the best optimum is hard to find."""
 SCREENED, FIRST_STEPS, ALIKE = 3, 5, 1e-3
 """Random mixtures for each of the few starts, EM steps after which the most likely are chosen, and
 the nats by which these differ at least."""
@@ -74,12 +77,14 @@ class Ladder:
     family: Family
     x: Array
     options: Options
+    given: Sample | None = None
+    """The sample, if it is made already."""
     rungs: dict[int, Rung] = field(default_factory=dict, init=False)
 
     @cached_property
     def sample(self) -> Sample:
         """All the data."""
-        return Sample.of(self.x, self.family)
+        return self.given or Sample.of(self.x, self.family)
 
     @cached_property
     def view(self) -> Sample:
@@ -98,17 +103,13 @@ class Ladder:
         if self.x.size >= STREAMED:
             self.__dict__.pop("sample", None)
 
-    def parameters(self, components: int) -> int:
-        """The number of free parameters p."""
-        return Model(self.family, components).dimension
-
     def bic(self, components: int) -> float:
         """BIC of the best admissible end on the rows that are searched; infinite without one."""
         rung = self.rungs.get(components)
         if rung is None or not rung.admissible:
             return float("inf")
         fit = -2.0 * rung.admissible[0].ascent.log_likelihood
-        return fit + self.parameters(components) * float(np.log(self.x.size))
+        return fit + Model(self.family, components).dimension * float(np.log(self.x.size))
 
     def begin(self, components: int, starts: Sequence[Mixture] = ()) -> None:
         """Climb from a few starts for K = ``components``, those given among them.
@@ -131,30 +132,47 @@ class Ladder:
     def complete(self, components: int) -> None:
         """Climb from more starts, until all that were asked for have been tried.
 
-        First, another component takes the place of each in the best optima, as long as that finds
-        a better one. Then come quantile and k-means starts in turn, whose components may become
-        spikes: where they do, the user is told so.
+        They are quantile and k-means starts in turn. The components of half of them may become
+        spikes: where they do, the user is told so. Then another component takes the place of each
+        in the best optima, as long as that finds a better one; this is no restart, as it begins
+        at what others found.
         """
         began = time.perf_counter()
         rung = self.rungs[components]
         if components > 1:
-            for _ in range(MOST_MOVES):
-                before = self.bic(components)
-                few = min(FEW_STARTS, self.options.restarts - rung.restarts)
-                if few <= 0:
-                    break
-                above = self._best(components + 1)[:1]
-                moved = self._proposals.moved(self._best(components), above)
-                self._climb(rung, self._promising(moved, few) if moved else [], self.region)
-                if self.bic(components) > before - ALIKE:
-                    break
+            draw = self._proposals.drawn
             count = self.options.restarts - rung.restarts
-            names = (("quantile", "kmeans")[index % 2] for index in range(count))
-            starts = [
-                self._proposals.drawn(name, components, index) for index, name in enumerate(names)
-            ]
-            self._climb(rung, starts, None)
+            starts = [draw(("quantile", "kmeans")[i % 2], components, i) for i in range(count)]
+            self._climb(rung, starts[: count // 2], self.region)
+            self._climb(rung, starts[count // 2 :], None)
+            self._move(components)
         rung.seconds += time.perf_counter() - began
+
+    def is_rare(self, components: int) -> bool:
+        """Whether few starts reached the best optimum, so that there may be a better one."""
+        rung = self.rungs[components]
+        found = rung.admissible
+        return components > 1 and bool(found) and found[0].times < RARELY_FOUND * rung.restarts
+
+    def repeat(self, components: int) -> None:
+        """Climb from as many starts again as were asked for."""
+        began = time.perf_counter()
+        rung = self.rungs[components]
+        starts = self._proposals.random(components, self.options.restarts)
+        self._climb(rung, starts, self.region)
+        self._move(components)
+        rung.seconds += time.perf_counter() - began
+
+    def _move(self, components: int) -> None:
+        """Move components of the best optima as long as that finds a better one."""
+        for _ in range(MOST_MOVES):
+            before = self.bic(components)
+            above = self._best(components + 1)[:1]
+            moved = self._proposals.moved(self._best(components), above)
+            climbing = self._promising(moved, FEW_STARTS)
+            self._climb(self.rungs[components], climbing, self.region, times=0)
+            if self.bic(components) > before - SAME_OPTIMUM:
+                break
 
     def _best(self, components: int) -> list[Mixture]:
         """The best mixtures with so many components; admissible ones, if there are any."""
@@ -169,7 +187,7 @@ class Ladder:
         """
         began = time.perf_counter()
         rung = self.rungs[components]
-        admissible, optima = rung.admissible, []
+        admissible = rung.admissible
         ends = admissible[: POLISHED if thorough else POLISHED_FIRST]
         if thorough or not ends:
             higher = rung.ends[: POLISHED_HIGHER if thorough else 1]
@@ -200,6 +218,8 @@ class Ladder:
         Two thirds have wide components alone, if there are so many: where observations are equal,
         narrow ones soon have the largest likelihoods, and none of them leads to a maximum.
         """
+        if not starts:
+            return []
         batch = MixtureBatch.of(starts, self.view.family)
         batch = batch.take(np.flatnonzero(batch.valid()))
         with np.errstate(all="ignore"):
@@ -215,11 +235,13 @@ class Ladder:
         chosen += _distinct(values, rest, count - len(chosen))
         return [batch[index] for index in chosen]
 
-    def _climb(self, rung: Rung, starts: Sequence[Mixture], region: Region | None) -> None:
-        """Climb from all ``starts``, and add the ends to the rung."""
+    def _climb(
+        self, rung: Rung, starts: Sequence[Mixture], region: Region | None, times: int = 1
+    ) -> None:
+        """Climb from all ``starts``, each of which counts ``times``, and add the ends."""
         if not starts:
             return
-        rung.restarts += len(starts)
+        rung.restarts += times * len(starts)
         batch = MixtureBatch.of(starts, self.view.family)
         batch = batch.take(np.flatnonzero(batch.valid()))
         if not len(batch):
@@ -234,7 +256,7 @@ class Ladder:
         admissible = stationary & (expected >= EMPTY).all(axis=1)
         admissible &= self.region.inside(expected, found.mixtures.parameters).all(axis=1)
         index = np.flatnonzero(np.isfinite(found.log_likelihoods))
-        ends = [End(found[int(i)], bool(admissible[i]), "") for i in index]
+        ends = [End(found[int(i)], bool(admissible[i]), "", times) for i in index]
         merged(rung.ends, ends)
 
     def _alive(self, batch: MixtureBatch) -> Flags:
@@ -243,6 +265,29 @@ class Ladder:
         spreads = self.region.relative_spreads(batch.parameters, expected)
         wide = (spreads > HOPELESS * MIN_SPREAD).all(axis=1)
         return np.asarray(wide & (expected > 1e-3).all(axis=1))
+
+
+def climbed(
+    sample: Sample,
+    components: range,
+    options: Options,
+    progress: Callable[[str], object] = lambda text: None,
+) -> list[Candidate]:
+    """The candidates of the sample's family, each with all the starts that were asked for.
+
+    Those with no more observations than parameters are left out.
+    """
+    ladder = Ladder(sample.family, sample.observations, options, sample)
+    candidates = []
+    for count in range(1, components[-1] + 1):
+        if sample.size <= Model(sample.family, count).dimension:
+            break
+        progress(f"fitting {count} × {sample.family.name}")
+        ladder.begin(count)
+        if count in components:
+            ladder.complete(count)
+            candidates.append(ladder.candidate(count, thorough=True))
+    return candidates
 
 
 def _distinct(values: Array, allowed: Flags, count: int) -> list[int]:

@@ -13,20 +13,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.fit.ladder import Ladder
-from benchmarks.fit.options import Options
 from benchmarks.fit.search import Candidate
 from benchmarks.reference.newton import Ascent
 from scenarios.families import Array
 from scenarios.mixture import Mixture
-from scenarios.sample import Sample
+from scenarios.model import Model
 
 FAR_BEHIND = 10.0
 """A difference of BIC that is very strong evidence (Kass & Raftery 1995, *JASA* 90:773)."""
 LOST_ON_SKETCH = 2e-5
 """Nats per observation by which few rows in place of all may change a difference of BIC."""
-NEAR, MOST_COMPLETED = 20.0, 12
-"""A difference of BIC up to which a few starts may have missed an optimum that is chosen, and
-candidates that get all starts at most."""
+NEAR, NEAR_EACH, MOST_COMPLETED = 20.0, 0.05, 8
+"""A difference of BIC, and more for each observation, up to which a few starts may have missed an
+optimum that is chosen; and the candidates that get all starts at most."""
+MOST_REPEATED = 3
+"""How often the best candidate gets as many starts again."""
 LIMIT, LIMITED = "student_t", "normal"
 """The family that costs most, and the family that it becomes in a limit."""
 STARTING_DF = (3.0, 10.0, 40.0)
@@ -83,7 +84,7 @@ class Race:
         running, last = [], self.components[-1]
         for ladder in self.ladders:
             name = ladder.family.name
-            if name in self.behind or ladder.x.size <= ladder.parameters(components):
+            if name in self.behind or ladder.x.size <= Model(ladder.family, components).dimension:
                 continue
             if components > 2 and self._is_behind(ladder, components - 1):
                 self.behind[name] = list(range(components, last + 1))
@@ -94,17 +95,19 @@ class Race:
     def _is_behind(self, ladder: Ladder, components: int) -> bool:
         """Whether one component more can hardly make the family the best by BIC.
 
-        It hardly can where BIC rose twice in a row, and where it would be ``FAR_BEHIND`` even if
-        it fell once more as much as it last fell: a further component seldom gains more than the
-        one before.
+        It hardly can where BIC rose twice in a row, and, unless the family leads, where it would
+        be ``FAR_BEHIND`` even if it fell once more as much as it last fell: a further component
+        seldom gains more than the one before.
         """
         bics = [ladder.bic(count) for count in range(1, components + 1)]
         tried = [bic for bic in bics if np.isfinite(bic)]
         if len(tried) >= 3 and tried[-1] > tried[-2] > tried[-3]:
             return True
-        if len(tried) < 2:
-            return not tried or tried[-1] > self._lowest() + FAR_BEHIND
-        fall = max(0.0, tried[-2] - tried[-1])
+        if not np.isfinite(bics[-1]):  # all were spikes: nothing says how much it would fall
+            return ladder.family.name == LIMIT
+        if min(tried) == self._lowest():
+            return False
+        fall = max(0.0, tried[-2] - tried[-1]) if len(tried) > 1 else 0.0
         return tried[-1] - fall > self._lowest() + FAR_BEHIND
 
     def _lowest(self) -> float:
@@ -156,13 +159,19 @@ class Race:
         return min((ladder.bic(count) for count in self.components), default=float("inf"))
 
     def _complete(self) -> None:
-        """Give all starts to those that may be chosen, the best first."""
+        """Give all starts to those that may be chosen, the best first.
+
+        The best of all gets more, as long as few of its starts reach its best optimum.
+        """
         done: set[tuple[str, int]] = set()
+        margin = NEAR + NEAR_EACH * self.ladders[0].x.size
         while len(done) < MOST_COMPLETED:
             near = [
                 (bic, ladder, count)
                 for ladder, count, bic in self._places()
-                if count > 1 and bic < self.best + NEAR and (ladder.family.name, count) not in done
+                if count > 1
+                and bic < self.best + margin
+                and (ladder.family.name, count) not in done
             ]
             if not near:
                 break
@@ -170,6 +179,12 @@ class Race:
             self.progress(f"more starts for {count} × {ladder.family.name}")
             ladder.complete(count)
             done.add((ladder.family.name, count))
+        ladder, count, _ = min(self._places(), key=lambda place: place[2])
+        for _ in range(MOST_REPEATED):
+            if not ladder.is_rare(count):
+                break
+            self.progress(f"more starts for {count} × {ladder.family.name}")
+            ladder.repeat(count)
 
     def _polished(self) -> list[Candidate]:
         """The candidates on all the data.
@@ -198,27 +213,6 @@ class Race:
             chosen, ladder = candidates[place]
             candidates[place] = ladder.candidate(chosen.components, thorough=True), ladder
         return [candidate for candidate, _ in candidates]
-
-
-def climb_all(ladder: Ladder, components: range, progress: Progress) -> list[Candidate]:
-    """The candidates of one family, each with all the starts that were asked for."""
-    candidates = []
-    for count in range(1, components[-1] + 1):
-        if ladder.x.size <= ladder.parameters(count):
-            break
-        progress(f"fitting {count} × {ladder.family.name}")
-        ladder.begin(count)
-        if count in components:
-            ladder.complete(count)
-            candidates.append(ladder.candidate(count, thorough=True))
-    return candidates
-
-
-def search(sample: Sample, components: int, options: Options) -> Candidate:
-    """One candidate, where no other is asked for."""
-    ladder = Ladder(sample.family, sample.observations, options)
-    (candidate,) = climb_all(ladder, range(components, components + 1), lambda text: None)
-    return candidate
 
 
 def _with_tails(ladder: Ladder, ascent: Ascent) -> list[Mixture]:

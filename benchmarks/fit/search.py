@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.fit.options import Options
 from benchmarks.reference.newton import Ascent
 from benchmarks.reference.scipy_mixture import IO_BLOCK, ScipyMixture
+from scenarios.errors import UserError
 from scenarios.mixture import Mixture
 from scenarios.model import Model
 from scenarios.sample import Sample
@@ -79,6 +81,26 @@ class Candidate:
             shares = self.best.mixture.responsibilities(x[low : low + IO_BLOCK])
             entropy -= float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
         return self.bic + 2.0 * entropy
+
+
+def search(sample: Sample, components: int, options: Options) -> Candidate:
+    """Find the optima of K = ``components`` of the sample's family, from all the starts asked for.
+
+    By the fitters in ``options``, or by the default search, which raises ``UserError`` where there
+    are no more observations than parameters.
+    """
+    from benchmarks.fit.by_fitters import search_by_fitters
+    from benchmarks.fit.ladder import climbed
+
+    if options.fitters:
+        return search_by_fitters(sample, components, options)
+    dimension = Model(sample.family, components).dimension
+    if sample.size <= dimension:
+        raise UserError(
+            f"{components} × {sample.family.name} has {dimension} parameters, and there are only "
+            f"{sample.size} observations: fit fewer components"
+        )
+    return climbed(sample, range(components, components + 1), options)[0]
 
 
 def scipy_mixture(mixture: Mixture) -> ScipyMixture:

@@ -9,13 +9,13 @@ from operator import itemgetter
 import numpy as np
 
 from benchmarks.fit.answer import Answer, ordered_by_median
+from benchmarks.fit.ladder import RARELY_FOUND
 from benchmarks.fit.options import AUTO, MAX_COMPONENTS
 from benchmarks.fit.race import joined, listed
 from benchmarks.fit.ties import Heap, grid_step, heaps, kolmogorov
 
 CLOSE_OPTIMUM = 2.0  # nats within which another optimum describes the data nearly as well
 CLOSE_BIC = 2.0  # a difference that is no evidence
-RARELY_FOUND = 0.25  # share of restarts below which the best optimum is hard to find
 FEW_OBSERVATIONS = 10.0  # expected in a component, below which it may be noise
 NARROW = 0.05  # spread of a component relative to the widest, below which it is suspect
 SMALL_SHARE = 0.1  # share of the data in a component, below which it may be narrow by chance
@@ -120,8 +120,9 @@ def _of_search(answer: Answer) -> Ranked:
     if restarts >= 4 and best.times < RARELY_FOUND * restarts:
         yield (
             Rank.CHOICE,
-            f"Only {best.times} of {restarts} restarts reached the best optimum, so a better one "
-            f"may have been missed; try `--restarts {4 * options.restarts}`",
+            f"{f'Only {best.times}' if best.times else 'None'} of {restarts} restarts reached the "
+            "best optimum, so a better one may have been missed; try "
+            f"`--restarts {4 * options.restarts}`",
         )
     others = [o for o in answer.chosen.optima if o is not best and not o.rejection_reason]
     for other in others[:2]:

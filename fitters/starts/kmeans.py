@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from fitters.starts.base import Mixture, Model, StartPolicy, moments_of_groups
@@ -30,7 +32,10 @@ class KMeans(StartPolicy):
             )
         y = sample.family.link(x)[:, None]
         generator = np.random.default_rng(seed)
-        _, labels = kmeans2(y, components, iter=30, minit="++", rng=generator, missing="warn")
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+            # Fewer distinct values than clusters leave some empty, for which bins are below.
+            warnings.simplefilter("ignore", UserWarning)
+            _, labels = kmeans2(y, components, iter=30, minit="++", rng=generator, missing="warn")
         groups = [x[labels == k] for k in range(components)]
         if min(group.size for group in groups) < 2:
             groups = np.array_split(sample.ordered, components)

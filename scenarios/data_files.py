@@ -21,7 +21,8 @@ from scenarios.data_columns import CHUNK, Column, Data, check_any, pick
 from scenarios.errors import UserError
 from scenarios.families.base import Array
 from scenarios.number_text import cells_column
-from scenarios.text_tables import SEPARATORS, Text, text_column
+from scenarios.text_source import Text
+from scenarios.text_tables import SEPARATORS, text_column
 from scenarios.workbooks import SUFFIXES, workbook_column
 
 if TYPE_CHECKING:

@@ -533,7 +533,7 @@ def test_a_data_frame_has_columns() -> None:
     assert answer.mixture.parameters[0, 0] == pytest.approx(frame["b"].mean())
     with pytest.raises(mb.UserError, match="say which to read with --column"):
         mb.fit(frame, family="normal", components=1)
-    with pytest.raises(mb.UserError, match="column 'kind' holds no numbers"):
+    with pytest.raises(mb.UserError, match="column 'kind' of the data holds no numbers"):
         mb.fit(frame, family="normal", components=1, column="kind")
     with pytest.raises(mb.UserError, match="array, which has no column 'b'"):
         mb.fit(frame["a"].to_numpy(), family="normal", components=1, column="b")

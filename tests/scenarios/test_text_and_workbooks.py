@@ -168,6 +168,7 @@ def test_a_first_row_with_numbers_is_a_heading_only_if_it_is_named(
         ("name;code,x\na;1,3\nb;2,4\n", "may be separated by commas or semicolons"),
         ("x;n\n1;a;b\n1;a\n", "line 2 has 3 cells, and line 1 has 2, separated by semicolons"),
         ('x,n\n1,"a\n2,b\n3,c\n', r"row that begins in line 2 can't be split"),
+        ("x,n\n" + "1,a\n" * 2000 + '1,"a\n2,b\n', r"row that begins in line 2002 can't be split"),
         ("x\n" + "7" * (1 << 20) + "\n", "line 2 .* has 1,048,576 characters or more"),
         ("\n" * 5000 + "x\n1\n2\n", [1.0, 2.0]),
         ("x\r1\r2\r", [1.0, 2.0]),
@@ -386,10 +387,13 @@ def test_without_openpyxl_the_extra_is_named(
         read(path)
 
 
-def test_a_long_text_is_read_in_seconds_and_in_little_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", ",")])
+def test_a_long_text_is_read_in_seconds_and_in_little_memory(
+    separator: str, decimal: str, tmp_path: Path
+) -> None:
     rows, path = 500_000, tmp_path / "x.csv"
     x = np.random.default_rng(0).normal(size=rows)
-    pd.DataFrame({"x": x, "n": "a"}).to_csv(path, index=False)
+    pd.DataFrame({"x": x, "n": "a"}).to_csv(path, index=False, sep=separator, decimal=decimal)
     code = f"""
 import resource
 from scenarios.data_files import read

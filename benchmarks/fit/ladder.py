@@ -42,7 +42,7 @@ SCREENED, FIRST_STEPS, ALIKE = 3, 5, 1e-3
 the nats by which these differ at least."""
 WIDE_START, AT_EDGE = 3.0, 1.003
 """Spread ÷ the smallest admissible one, from which a component is wide, and inside the edge."""
-EM_STEPS, NEWTON_STEPS, TOLERANCE = 10, 60, 1e-4
+EM_STEPS, NEWTON_STEPS, TOLERANCE = 10, 40, 1e-4
 """Steps from every start, and the predicted gain, in nats, at which its ascent ends."""
 STATIONARY_ON_VIEW = 1e-2
 """Largest predicted gain, in nats, of an optimum of the rows that are searched."""
@@ -51,8 +51,7 @@ HOPELESS = 0.25
 STREAMED = 1 << 20
 """Observations from which a sketch is made without the rows of all of them, which need memory."""
 POLISHED_FIRST, POLISHED, POLISHED_HIGHER = 2, 6, 3
-"""Ends that are polished: the best that seem admissible; so many of them if those are not, and of
-the candidate that is chosen; and the highest of all, of the chosen candidate."""
+"""Ends that are polished: the best that seem admissible, so many if those are not, and spikes."""
 
 
 @dataclass(eq=False)
@@ -165,7 +164,7 @@ class Ladder:
 
     def _move(self, components: int) -> None:
         """Move components of the best optima as long as that finds a better one."""
-        for _ in range(MOST_MOVES):
+        for _ in range(MOST_MOVES if self.rungs[components].admissible else 0):
             before = self.bic(components)
             above = self._best(components + 1)[:1]
             moved = self._proposals.moved(self._best(components), above)

@@ -103,7 +103,7 @@ class Race:
         tried = [bic for bic in bics if np.isfinite(bic)]
         if len(tried) >= 3 and tried[-1] > tried[-2] > tried[-3]:
             return True
-        if not np.isfinite(bics[-1]):  # all were spikes: nothing says how much it would fall
+        if not np.isfinite(bics[-2:]).all():  # all were spikes: nothing says how much it falls
             return ladder.family.name == LIMIT
         if min(tried) == self._lowest():
             return False

@@ -175,6 +175,7 @@ def test_uniform_data_have_one_group_though_many_components_fit() -> None:
     assert answer.confirmation.fitted > 1
     assert answer.by_group.count == 1
     assert "uniform" in answer.confirmation.reason
+    assert answer.confirmation.tests == []  # by BIC alone
     assert answer.groups["group"].eq(1).all()
     assert len(answer.cuts) == 0
     assert answer.by_component.count == answer.chosen.components
@@ -210,6 +211,22 @@ def test_rounded_data_are_one_group() -> None:
     assert found is not None
     inside = found.apply(np.array([0.001, 0.04, 0.26, 3.0]), (0.0, np.inf))
     assert_allclose(inside, [0.1, 0.1, 0.3, 3.0])
+
+
+def test_draws_of_a_test_are_rounded_as_the_data_are() -> None:
+    class Recorded(Uniform):
+        def refit(self, draws: Draws, generator: np.random.Generator) -> np.ndarray:
+            seen.append(draws.x)
+            return super().refit(draws, generator)
+
+    seen: list[np.ndarray] = []
+    x = np.arange(10.0)
+    model = Recorded("uniform", 2, 0.0, x[0], x[-1])
+    ratio_test(model, model, 40, 0, 3, rounding=Rounding(0.5, 1.0))
+    assert_allclose(np.unique(np.concatenate(seen) % 1.0), 0.5)
+    seen.clear()
+    ratio_test(model, model, 40, 0, 3)
+    assert np.unique(np.concatenate(seen) % 1.0).size > 100
 
 
 def test_the_dip_is_hartigan_s_or_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,3 +136,16 @@ def test_the_lower_of_two_merged_peaks_is_gone() -> None:
     )
     assert peaks.valley_shares.tolist() == [0.2]
     assert peaks.without_valley(0).places.tolist() == [1.0]
+
+
+def test_an_empty_basin_joins_by_its_shallower_side() -> None:
+    inside = np.zeros(3, dtype=bool)
+    for floors, left in (([0.3, 0.05], [3.5]), ([0.05, 0.3], [1.5])):
+        peaks = Peaks(
+            np.array([1.0, 3.0, 5.0]), np.array([1.0, 0.5, 2.0]), inside,
+            np.array([1.5, 3.5]), np.array(floors),
+        )  # fmt: skip
+        joined = peaks.without_basins([True, False, True])
+        assert joined.places.tolist() == [1.0, 5.0]
+        assert joined.valleys.tolist() == left
+        assert joined.floors.tolist() == [0.05]

@@ -38,6 +38,13 @@ class Data:
     x: Array
     dropped: str
     """How many values were left out, and why; empty if none."""
+    kept: NDArray[np.intp] | None = None
+    """The places, from 0, of the observations among all rows of the source; None for all."""
+
+    @property
+    def row_numbers(self) -> NDArray[np.intp]:
+        """The number of each observation's row in the source, from 1, (n,)."""
+        return (np.arange(self.x.size) if self.kept is None else self.kept) + 1
 
     @property
     def digest(self) -> str:
@@ -82,7 +89,8 @@ class Column:
         if refused:
             raise UserError(self._refusal(refused))
         dropped = f"{tallies[EMPTY].count:,} of {self.x.size:,} values: {_counts(tallies)}"
-        return Data(self.source, self.name, self.x[~np.isnan(self.x)], dropped)
+        kept = np.flatnonzero(~np.isnan(self.x))
+        return Data(self.source, self.name, self.x[kept], dropped, kept)
 
     def _tallied(self) -> dict[str, Tally]:
         """NaN is empty, as in pandas and R."""

@@ -263,7 +263,7 @@ def fit(
     )  # fmt: skip
     path = out if json or out else page_path(answer.data)
     if groups is not None:
-        write_text(groups, answer.groups.to_csv(index_label="row"), "--groups")
+        write_text(groups, answer.groups.to_csv(), "--groups")
     if figures is not None:
         console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
     if path is not None:

@@ -185,10 +185,13 @@ class Answer:
         """Share, mean, sd, median and central 68 % of each group, with errors and intervals."""
         return self.shown.bootstrapped() if self.options.bootstrap else self.shown.table
 
-    @property
+    @cached_property
     def groups(self) -> pd.DataFrame:
-        """A row for each observation: value, probability_1 …, group (from 1), and certain."""
-        return self.shown.rows
+        """A row for each observation: value, probability_1 …, group (from 1), and certain.
+
+        The index has the numbers of the rows in the data's source, from 1.
+        """
+        return self.shown.rows.set_axis(self.data.row_numbers, axis=0).rename_axis("row")
 
     @cached_property
     def cuts(self) -> pd.DataFrame:

@@ -21,6 +21,7 @@ CLEAR_LEAD = 10.0
 DIP_MISSING = (
     "Hartigan's dip test needs the package diptest: install it by `pip install 'mixturebench[dip]'`"
 )
+DIP_FEWEST = 4
 DIP_SIZE = 72_000
 """Observations up to which the dip's distribution is tabulated."""
 
@@ -43,6 +44,8 @@ def dip_test(x: Array) -> DipTest | str:
         from diptest import diptest
     except ImportError:
         return DIP_MISSING
+    if x.size < DIP_FEWEST:
+        return f"Hartigan's dip test needs {DIP_FEWEST} observations at least"
     statistic, p = diptest(random_part(x, DIP_SIZE))
     return DipTest(float(statistic), float(p))
 

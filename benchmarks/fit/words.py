@@ -111,7 +111,8 @@ def _cuts(answer: Answer) -> list[str]:
     if answer.options.costs:
         wrong = sum(row["misplaced"] for row in between)
         places += " for these costs"
-    text = f"Cut at {places}: {wrong:.1%} of all values are then expected on the wrong side"
+    share = f"{wrong:.1%}" if wrong >= 0.001 else "less than 0.1%"
+    text = f"Cut at {places}: {share} of all values are then expected on the wrong side"
     outside = len(cuts) - len(between)
     if outside:
         verb = "is" if outside == 1 else "are"

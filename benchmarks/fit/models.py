@@ -1,4 +1,4 @@
-"""Models that a bootstrap draws from and fits again: mixtures, and two with ends at the data's.
+"""Models that a bootstrap draws from and fits again: mixtures, and some with ends at the data's.
 
 Each has a name, p ``parameters``, its ``log_likelihood`` of the data it was fitted to, quantiles
 and draws, and ``refit``: the log likelihoods of the same model fitted to other data.
@@ -123,8 +123,53 @@ class Uniform(Model):
 
     def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
         """Take the ends of each data set."""
-        low, high = ends(draws)
+        low, high = draws.ends()
         return np.asarray(-draws.size * np.log(high - low))
+
+
+@dataclass(frozen=True, eq=False)
+class FromEnd(Model):
+    """One component of a positive family, of the distances from an end just outside the data."""
+
+    end: float
+    sign: float
+    """1 from the lower end upwards, -1 from the upper end downwards."""
+    inner: FittedMixture
+    """The distances."""
+
+    @classmethod
+    def of(cls, draws: Draws, family: type[Family], sign: float) -> FromEnd | None:
+        """The fit to one data set; None where it has no maximum."""
+        distances, end = _distances(draws, sign)
+        inner = one_component(distances, family)
+        if inner is None:
+            return None
+        name = f"{family.name} from the {'lower' if sign > 0.0 else 'upper'} end"
+        return cls(name, inner.parameters + 1, inner.log_likelihood, float(end[0]), sign, inner)
+
+    def draw(self, generator: np.random.Generator, size: int) -> Array:
+        """Draw distances."""
+        return self.end + self.sign * self.inner.draw(generator, size)
+
+    def quantiles(self, levels: Array) -> Array:
+        """Those of the distances, in the other order from the upper end."""
+        if self.sign > 0.0:
+            return self.end + self.inner.quantiles(levels)
+        return self.end - self.inner.quantiles(1.0 - levels[::-1])[::-1]
+
+    def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
+        """Take an end just outside each data set, then fit."""
+        return self.inner.refit(_distances(draws, self.sign)[0], generator)
+
+
+def _distances(draws: Draws, sign: float) -> tuple[Draws, Array]:
+    """Distances from an end of each data set, and the ends (B,)."""
+    low, high = draws.outer_ends()
+    end = low if sign > 0.0 else high
+    x = sign * (draws.x - end[:, None])
+    if draws.counts is not None:  # cells without observations may lie beyond the end
+        x = np.where(draws.counts > 0.0, x, x.max(axis=1, keepdims=True))
+    return Draws(x, draws.counts), end
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,30 +206,20 @@ class BetaBetween(Model):
         return _between(draws)[3]
 
 
-def ends(draws: Draws) -> tuple[Array, Array]:
-    """The smallest and the largest observation of each data set, (B,) each."""
-    if draws.counts is None:
-        return draws.x.min(axis=1), draws.x.max(axis=1)
-    held, x = draws.counts > 0.0, draws.x[0]
-    return x[held.argmax(axis=1)], x[x.size - 1 - held[:, ::-1].argmax(axis=1)]
-
-
 def _between(draws: Draws) -> tuple[Array, Array, Array, Array]:
     """Lower ends, widths, shapes (B, 2) and log likelihoods (B,) of ``BetaBetween`` fits.
 
-    The ends are a share 1/n of the range outside the data. -∞ where both shapes are below 1.
+    -∞ where both shapes are below 1.
     """
     family = Beta()
-    first, last = ends(draws)
-    margin = (last - first) / draws.size
-    low, width = first - margin, last - first + 2.0 * margin
+    low, high = draws.outer_ends()
+    width = high - low
     logs = []
-    for distance in (draws.x - low[:, None], (low + width)[:, None] - draws.x):
+    for distance in (draws.x - low[:, None], high[:, None] - draws.x):
         with np.errstate(divide="ignore", invalid="ignore"):
             each = np.log(distance / width[:, None])
         counted = each if draws.counts is None else np.where(draws.counts > 0.0, each, 0.0)
-        weights = 1.0 if draws.counts is None else draws.counts
-        logs.append((counted * weights).sum(axis=1) / draws.size)
+        logs.append(draws.sums(counted) / draws.size)
     means = np.stack(logs, axis=1)
     shapes = family.maximise(means)
     eta = family.natural(shapes)

@@ -17,12 +17,12 @@ from benchmarks.fit.draws import Draws, Passes
 from benchmarks.fit.evidence import DipTest, dip_test, needs_test
 from benchmarks.fit.find import find_mixture
 from benchmarks.fit.many import fit_all
-from benchmarks.fit.models import MIN_SPREAD, BetaBetween, FittedMixture, Uniform
+from benchmarks.fit.models import MIN_SPREAD, BetaBetween, FittedMixture, FromEnd, Uniform
 from benchmarks.fit.options import Options
 from benchmarks.fit.rounded import Rounding
 from benchmarks.reference.admissible import Region
 from scenarios.data_files import Data
-from scenarios.families import family
+from scenarios.families import families, family
 from scenarios.mixture import Mixture, MixtureBatch
 from scenarios.sample import Sample
 from tests.conftest import PARAMETERS, mixture
@@ -157,12 +157,56 @@ def test_models_between_ends_are_scipy_s() -> None:
     assert BetaBetween.of(Draws(arcsine[None])) is None  # two peaks
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_families_from_an_end_are_scipy_s(sign: float) -> None:
+    x = 50.0 + sign * np.random.default_rng(0).weibull(1.5, 300) * 4.0
+    fit = FromEnd.of(Draws(x[None]), families()["weibull"], sign)
+    assert fit is not None
+    assert (fit.end < x.min()) if sign > 0.0 else (fit.end > x.max())
+    shape, scale = fit.inner.mixture.parameters[0]
+    law = stats.weibull_min(shape, scale=scale)
+    distances = sign * (x - fit.end)
+    assert fit.log_likelihood == pytest.approx(law.logpdf(distances).sum())
+    assert_allclose([shape, scale], stats.weibull_min.fit(distances, floc=0.0)[::2], rtol=0.01)
+    (again,) = fit.refit(Draws(x[None]), np.random.default_rng(0))
+    assert again == pytest.approx(fit.log_likelihood, abs=0.01)
+    levels = np.array([0.1, 0.5, 0.8])
+    expected = fit.end + sign * law.ppf(levels if sign > 0.0 else 1.0 - levels)
+    assert_allclose(fit.quantiles(levels), expected, rtol=2e-4)  # they are interpolated
+    drawn = fit.draw(np.random.default_rng(1), 4000)
+    assert stats.kstest(sign * (drawn - fit.end), law.cdf).pvalue > 1e-3
+
+
+def test_ends_lie_outside_by_the_distances_next_to_them() -> None:
+    x = np.concatenate([np.arange(0.0, 11.0), [30.0, *np.arange(50.0, 106.0, 5.0)]])
+    draws = Draws(np.random.default_rng(0).permuted(x)[None])
+    assert [end.tolist() for end in draws.ends()] == [[0.0], [105.0]]
+    assert_allclose(np.concatenate(draws.outer_ends()), [-1.0, 110.0])
+    values, counts = np.unique(np.repeat(x, 2), return_counts=True)
+    counted = Draws(np.append(values, 1e9)[None], np.append(counts, 0.0)[None])
+    assert [end.tolist() for end in counted.ends()] == [[0.0], [105.0]]
+    assert_allclose(np.concatenate(counted.outer_ends()), [-0.5, 107.5])
+    tied = Draws(np.repeat([1.0, 2.0, 3.0], 20)[None])
+    assert_allclose(np.concatenate(tied.outer_ends()), [1.0 - 2 / 60, 3.0 + 2 / 60])
+
+
+def test_shifted_data_have_one_group() -> None:
+    """Of a distribution that none of the families is, but which begins with the data."""
+    x = 1.0 + np.random.default_rng(0).pareto(2.0, 400)
+    answer = fitted(x, "lognormal", 4)
+    assert len(answer.peaks) > 1
+    assert answer.confirmation.groups == 1
+    assert "lower end" in answer.confirmation.reason
+
+
 def test_one_peaked_models_are_of_all_families_that_cover_the_data() -> None:
     x = np.random.default_rng(0).gamma(3.0, 1.0, 200)
     names = {each.name for each in one_peaked(x)}
     assert names == {
         "uniform", "beta between ends", "1 × gamma", "1 × lognormal", "1 × normal",
         "1 × student_t", "1 × weibull",
+        *(f"{name} from the {end} end" for name in ("gamma", "lognormal", "weibull")
+          for end in ("lower", "upper")),
     }  # fmt: skip
     assert "1 × gamma" not in {each.name for each in one_peaked(x - 2.0)}
 

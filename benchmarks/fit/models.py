@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.fit.draws import Draws
 from benchmarks.fit.many import fit_all
 from benchmarks.fit.peaks import grid
+from benchmarks.fit.polish import MIN_SPREAD
 from benchmarks.fit.search import scipy_mixture
 from benchmarks.reference.admissible import Region, sample_spreads
 from scenarios.families import Family
@@ -21,10 +22,7 @@ from scenarios.families.base import Array
 from scenarios.families.beta import Beta
 from scenarios.mixture import Mixture
 from scenarios.sample import Sample
-from scenarios.scenario import Specification
 
-MIN_SPREAD = Specification.model_fields["spread_floor"].default
-"""The smallest admissible spread of a component, relative to the data's."""
 STARTS = 6
 """Random starts of a refit, beside the mixture itself."""
 

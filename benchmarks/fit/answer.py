@@ -145,6 +145,13 @@ class Answer:
         return self._once("confirmation", lambda: confirm(self, progress))
 
     @cached_property
+    def one_fewer(self) -> Candidate | None:
+        """The chosen family with one component fewer, searched once; None where there is none."""
+        from benchmarks.fit.evidence import one_fewer
+
+        return one_fewer(self)
+
+    @cached_property
     def component_test(self) -> RatioTest | None:
         """The bootstrap test of one component fewer; None for one component."""
         return self.test_components()

@@ -62,7 +62,7 @@ def one_fewer(answer: Answer) -> Candidate | None:
 
 def needs_test(answer: Answer) -> bool:
     """Whether BIC's lead over one component fewer is below ``CLEAR_LEAD``."""
-    fewer = one_fewer(answer)
+    fewer = answer.one_fewer
     return fewer is not None and fewer.bic - answer.chosen.bic < CLEAR_LEAD
 
 
@@ -70,7 +70,7 @@ def component_test(
     answer: Answer, replicates: int = REPLICATES, progress: Progress = silent
 ) -> RatioTest | None:
     """The bootstrap test of one component fewer, of the same family; None where there is none."""
-    fewer = one_fewer(answer)
+    fewer = answer.one_fewer
     if fewer is None:
         return None
     null, alternative = fitted_model(fewer), fitted_model(answer.chosen)

@@ -9,8 +9,9 @@ from benchmarks.fit.answer import Answer
 from benchmarks.fit.by_fitters import search_by_fitters
 from benchmarks.fit.ladder import Ladder, climbed
 from benchmarks.fit.options import AUTO, Options
-from benchmarks.fit.race import LIMIT, Race, joined, listed
+from benchmarks.fit.race import LIMIT, Race, listed
 from benchmarks.fit.search import Candidate
+from benchmarks.report.tables import joined
 from scenarios.data_files import Data
 from scenarios.errors import UserError
 from scenarios.families import ExponentialFamily, Family, SupportError, families
@@ -117,7 +118,7 @@ def _families(data: Data, options: Options) -> tuple[list[Family], list[str]]:
     if slow:
         sentences.append(
             f"{joined(slow)} {'was' if len(slow) == 1 else 'were'} not tried, because no sketch of "
-            f"{data.x.size:,} observations serves them (`--family {slow[0]}` tries it all the same)"
+            f"{data.x.size:,} observations serves them (`--family {slow[0]}` tries it)"
         )
     return tried, sentences
 

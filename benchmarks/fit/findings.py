@@ -80,11 +80,14 @@ class Findings:
     ) -> pd.DataFrame:
         """``table`` with errors and 95 % intervals by the parametric bootstrap.
 
-        Errors are standard deviations, and intervals lie between the 2.5 % and 97.5 % quantiles.
+        Errors are standard deviations, and intervals lie between the 2.5 % and 97.5 % quantiles, of
+        those ``used`` of the ``drawn`` data sets that have an admissible maximum.
         """
         labels, sample = self.grouping.labels, self.sample
         model = FittedMixture.of_sample(self._fitted, np.nan, sample)
         values = bootstrap_groups(model, labels, sample.size, self.seed, replicates, progress)
         rows = values.reshape(len(values), -1)
         low, high = np.quantile(rows, [0.025, 0.975], axis=0)
-        return self.table.assign(error=rows.std(axis=0, ddof=1), low=low, high=high)
+        return self.table.assign(
+            error=rows.std(axis=0, ddof=1), low=low, high=high, used=len(values), drawn=replicates
+        )

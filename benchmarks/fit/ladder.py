@@ -132,7 +132,7 @@ class Ladder:
         """Climb from more starts, until all that were asked for have been tried.
 
         They are quantile and k-means starts in turn. The components of half of them may become
-        spikes: where they do, the user is told so. Then another component takes the place of each
+        spikes: a warning says where they do. Then another component takes the place of each
         in the best optima, as long as that finds a better one; this is no restart, as it begins
         at what others found.
         """

@@ -69,7 +69,7 @@ def html(answer: Answer, warnings: Sequence[str], figures: Sequence[Drawn]) -> s
 def group_table(answer: Answer, intervals: bool = False) -> Table | None:
     """Share, mean, sd, median and central 68 % of each group, with standard errors or intervals.
 
-    None for one group of one component, of which the estimates say as much.
+    None for one component: the estimates have its figures.
     """
     import pandas as pd
 

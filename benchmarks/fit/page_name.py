@@ -10,7 +10,7 @@ from pathlib import Path
 from scenarios.data_files import Data
 
 MARK = "mixturebench-data"
-"""The name of the <meta> that says of which file and column a page is."""
+"""The name of the <meta> element with the digest of the page's file and column."""
 HEAD = 4096
 """Bytes of a page, at most, before the end of that element."""
 LONGEST = 80

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.fit.ladder import Ladder
 from benchmarks.fit.search import Candidate
 from benchmarks.reference.newton import Ascent
+from benchmarks.report.tables import joined
 from scenarios.families import Array
 from scenarios.mixture import Mixture
 from scenarios.model import Model
@@ -248,8 +249,3 @@ def _numbers(counts: Sequence[int]) -> str:
     if len(counts) > 2 and counts[-1] - counts[0] == len(counts) - 1:
         return f"{counts[0]} to {counts[-1]}"
     return joined([str(count) for count in counts])
-
-
-def joined(names: Sequence[str]) -> str:
-    """The names in words: "beta, gamma and weibull"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -24,7 +24,7 @@ class Rounding:
 
     @classmethod
     def of(cls, x: Array) -> Rounding | None:
-        """The grid of observations many of which are tied; None where there is none."""
+        """The grid of observations with many ties; None where there is none."""
         part = random_part(x)
         values = np.unique(part)
         if values.size < 2 or values.size > (1.0 - TIED) * part.size:

@@ -11,8 +11,9 @@ import numpy as np
 from benchmarks.fit.answer import Answer, ordered_by_median
 from benchmarks.fit.ladder import RARELY_FOUND
 from benchmarks.fit.options import AUTO, MAX_COMPONENTS
-from benchmarks.fit.race import joined, listed
+from benchmarks.fit.race import listed
 from benchmarks.fit.ties import Heap, grid_step, heaps, kolmogorov
+from benchmarks.report.tables import joined
 
 CLOSE_OPTIMUM = 2.0  # nats within which another optimum describes the data nearly as well
 CLOSE_BIC = 2.0  # a difference that is no evidence

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.fit.confirm import LEVEL
 from benchmarks.fit.cuts import BETWEEN
 from benchmarks.fit.evidence import needs_test
+from benchmarks.report.tables import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,15 @@ def evidence(answer: Answer) -> list[str]:
             f"likelihood ratio {fewer.statistic:.1f}: {p_text(fewer.p)} ({fewer.replicates} "
             "replicates)."
         )
+    if answer.options.bootstrap:
+        used, drawn = answer.group_table[["used", "drawn"]].iloc[0]
+        sentences.append(
+            f"The errors of the {answer.options.by}s are by {used} of {drawn} data sets drawn from "
+            "the mixture; the others have no admissible maximum and are left out."
+            if used < drawn
+            else f"The errors of the {answer.options.by}s are by {drawn} data sets drawn from the "
+            "mixture."
+        )
     return sentences
 
 
@@ -62,7 +72,7 @@ def _disagreement(answer: Answer) -> list[str]:
 def _groups(answer: Answer) -> str:
     """How many groups there are and where, or why there is no evidence of more than one."""
     found, peaks = answer.by_group, answer.peaks
-    places = _list([_place(peaks.places[i], peaks.at_end[i]) for i in range(len(peaks))])
+    places = joined([_place(peaks.places[i], peaks.at_end[i]) for i in range(len(peaks))])
     if found.count == 1:
         text = "No evidence of more than one group: "
         if len(peaks) == 1:
@@ -76,7 +86,7 @@ def _groups(answer: Answer) -> str:
         f"{row['share']:.0%} around {rounded(row['median'], row['median error'])}"
         for row in group_rows(found.table)
     ]
-    text = f"{_count(found.count, 'group').capitalize()}: {_list(parts)}"
+    text = f"{_count(found.count, 'group').capitalize()}: {joined(parts)}"
     if len(peaks) == found.count:
         return f"{text}, under the peaks of the density at {places}."
     return (
@@ -106,7 +116,7 @@ def _cuts(answer: Answer) -> list[str]:
     between = cuts[cuts["where"] == BETWEEN].to_dict("records")
     if not between:
         return []
-    places = _list([with_error(row["cut"], row["error"]) for row in between])
+    places = joined([with_error(row["cut"], row["error"]) for row in between])
     wrong = answer.shown.expected_error
     if answer.options.costs:
         wrong = sum(row["misplaced"] for row in between)
@@ -188,7 +198,3 @@ def _name(candidate: Any) -> str:
 def _count(number: int, noun: str) -> str:
     word = NUMBERS[number] if number < len(NUMBERS) else str(number)
     return f"{word} {noun}{'' if number == 1 else 's'}"
-
-
-def _list(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -139,6 +139,11 @@ def text_width() -> int:
     return max(TEXT_WIDTH, get_terminal_size((TEXT_WIDTH, 24)).columns)
 
 
+def joined(names: Sequence[str]) -> str:
+    """The names in words: "beta, gamma and weibull"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def folded(summary: str, content: str) -> str:
     """Return Markdown that is folded under a line of summary."""
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.drawing import PALETTE, themed
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render(template: str, **context: Any) -> str:
     """Return the text of a page; ``base.html`` is what all pages share."""
+    pages = templates("benchmarks.report", autoescape=True)
+    pages.filters |= {"themed": themed, "identifier": identifier, "coded": coded}
+    return pages.get_template(template).render(palette=PALETTE, **context)
+
+
+def templates(package: str, autoescape: bool) -> Environment:
+    """The templates in a package's folder, in which a name without a value is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("benchmarks.report", "."),
-        autoescape=True,
+    return Environment(
+        loader=PackageLoader(package, "."),
+        autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"themed": themed, "identifier": identifier, "coded": coded}
-    return environment.get_template(template).render(palette=PALETTE, **context)
 
 
 def coded(text: str) -> Any:

@@ -27,7 +27,7 @@ Draw = Callable[[np.random.Generator, int], Array]
 
 
 def _two(share: float) -> Draw:
-    """Two normals 4 sd apart, of which the lower holds the share."""
+    """Two normals 4 sd apart; the lower one has the share."""
     mixture = Mixture("normal", [share, 1.0 - share], mu=[10.0, 14.0], sigma=[1.0, 1.0])
     return lambda generator, size: mixture.sample(size, generator)
 

@@ -6,21 +6,16 @@ import re
 from textwrap import fill
 from typing import Any
 
+from benchmarks.report.template import templates
+
 BLOCK = re.compile(r"```.*?```|[^\n](?:(?!\n\n).)*", re.DOTALL)
 """Code between fences, or what blank lines enclose."""
 
 
 def rendered(template: str, **context: Any) -> str:
     """A template of this folder with its values, its plain paragraphs filled to 100 characters."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("benchmarks.studies", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(template).render(**context)
+    pages = templates("benchmarks.studies", autoescape=False)
+    text = pages.get_template(template).render(**context)
     blocks = BLOCK.findall(re.sub(r"\n{3,}", "\n\n", text.strip()))
     return "\n\n".join(map(_filled, blocks)) + "\n"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from benchmarks.compare.run import Run
 from benchmarks.files import replace_file, write_text
 from benchmarks.reference.cache import REFERENCES, packed_references
 from benchmarks.reference.search import reference_path
-from benchmarks.report.columns import times
-from benchmarks.report.tables import markdown_table
+from benchmarks.report.columns import COMPARISON, NARROW, times
+from benchmarks.report.tables import joined, markdown_table
 from benchmarks.runner.journal import read, read_run, write_packed
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.provenance import code_state, code_text
@@ -40,6 +41,7 @@ SAMPLER = "mcmc:bins=256"
 FITTERS = (*MAXIMISERS, "gradient", SAMPLER)
 RELIABLE = 0.95
 """The rate from which a method converges reliably."""
+COLUMNS = {column.name: column for column in (*COMPARISON, *NARROW)}
 BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -124,7 +126,8 @@ def findings(trials: pd.DataFrame) -> dict[str, Any]:
         "tables": _tables(rows, overall, hard),
         "data_sets": int(trials.groupby("scenario")["replicate"].nunique().max()),
         "trials": len(trials), "disturbed": int(trials["disturbed"].sum()),
-        "duration": duration, "names": _names, "times": times,
+        "duration": duration, "times": times,
+        "names": lambda names: joined([f"`{name}`" for name in names]),
     }  # fmt: skip
 
 
@@ -132,7 +135,6 @@ def _tables(
     rows: dict[tuple[str, str], Any], overall: dict[str, Any], hard: list[str]
 ) -> dict[str, str]:
     """Tables of scenarios by method, as Markdown; the hard scenarios come first."""
-    from benchmarks.runner.progress import duration
 
     def table(cell: Callable[[Any], str], fitters: tuple[str, ...], total: bool = True) -> str:
         names = [*hard, *dict.fromkeys(name for name, _ in rows if name not in hard)]
@@ -145,20 +147,17 @@ def _tables(
         headings = ["scenario", *(f"`{fitter}`" for fitter in fitters)]
         return markdown_table(headings, body, [True, *[False] * len(fitters)])
 
-    def cost(row: Any) -> str:
-        return duration(row.ert_seconds) if row.converged else f"> {duration(row.spent_seconds)}"
-
     claiming = tuple(fitter for fitter in FITTERS if overall[fitter].claims)
     ranking = [
-        [f"`{name}`", f"{row.found}/{row.restarts}", _converged(row),
-         f"{'> ' * row.cost_is_bound}{times(row.cost_ratio)}", _silent(row)]
+        [f"`{name}`", f"{row.found}/{row.restarts}",
+         *(_cell(column, row) for column in ("converged", "cost_ratio", "silent_failures"))]
         for name, row in overall.items()
     ]  # fmt: skip
     headings = ["method", "found", "converged [95 %]", "ERT ÷ best", "silent failures"]
     return {
         "found": table(_found, FITTERS),
-        "cost": table(cost, FITTERS, total=False),
-        "silent": table(_silent, claiming),
+        "cost": table(partial(_cell, "ert"), FITTERS, total=False),
+        "silent": table(partial(_cell, "silent_failures"), claiming),
         "ranking": markdown_table(headings, ranking, [True, *[False] * 4]),
     }
 
@@ -168,13 +167,9 @@ def _found(row: Any) -> str:
     return f"{row.found}/{row.restarts} [{low:.0f}–{high:.0f} %]"
 
 
-def _converged(row: Any) -> str:
-    low, high = 100.0 * row.rate_low, 100.0 * row.rate_high
-    return f"{row.converged}/{row.restarts} [{low:.0f}–{high:.0f} %]"
-
-
-def _silent(row: Any) -> str:
-    return f"{row.silent_failures}/{row.claims}" if row.claims else "–"
+def _cell(column: str, row: Any) -> str:
+    """A cell as the report has it; a row over all scenarios lacks some of the columns' values."""
+    return COLUMNS[column].cell(row._asdict())
 
 
 def _is_easy(scenario: str, rows: dict[tuple[str, str], Any]) -> bool:
@@ -251,9 +246,3 @@ def _outside(trials: pd.DataFrame) -> list[str]:
         f"{count} of {planned[scenario]} of `{scenario}` ({reason})"
         for (scenario, reason), count in groups.items()
     ]
-
-
-def _names(names: list[str]) -> str:
-    """Names as code, in a sentence."""
-    quoted = [f"`{name}`" for name in names]
-    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ import pytest
 from scipy import stats
 
 import mixturebench as mb
+from benchmarks.fit import bootstrap
+from benchmarks.fit import evidence as fit_evidence
 from benchmarks.fit.words import evidence, group_rows, headline, rounded, with_error
 from scenarios.errors import UserError
 from tests.conftest import mixturebench
@@ -110,6 +114,36 @@ def test_a_dearer_mistake_moves_the_cut_away(two: np.ndarray) -> None:
     assert cuts[2] < cuts[0] < cuts[3]  # the right group reaches further where it is dear
     with pytest.raises(UserError, match="2 positive numbers"):
         _ = mb.fit(two, family="normal", components=2, costs=(1.0,)).cuts
+
+
+def test_data_sets_that_a_bootstrap_leaves_out_are_counted(
+    two: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = mb.fit(two, family="normal", components=2, bootstrap=True)
+    assert evidence(answer)[-1] == (
+        "The errors of the groups are by 200 data sets drawn from the mixture."
+    )
+    fit_all = bootstrap.fit_all
+
+    def some_fail(*arguments: Any) -> tuple[Any, np.ndarray]:
+        batch, values = fit_all(*arguments)
+        values[0] = -np.inf  # no admissible maximum for the first of each 50
+        return batch, values
+
+    monkeypatch.setattr(bootstrap, "fit_all", some_fail)
+    again = replace(answer)  # nothing is cached
+    assert "by 196 of 200 data sets" in evidence(again)[-1]
+
+
+def test_one_component_fewer_is_searched_once(
+    two: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, searched = mb.fit(two, family="normal", components=2), []
+    search = fit_evidence.search
+    monkeypatch.setattr(fit_evidence, "search", lambda *a: searched.append(a) or search(*a))
+    answer.test(lambda text: None)
+    assert str(answer) and answer.report()
+    assert len(searched) == 1
 
 
 def test_rows_have_their_numbers_in_the_file(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ EXACT = 1_000
 CELLS = 1_000
 AT_ONCE = 50
 """Data sets that are fitted together."""
+REDRAWS = 20
+"""How often a value that is drawn outside a support is drawn again."""
 Progress = Callable[[int, int], object]
 """Called with the replicates done and their number."""
 
@@ -69,8 +71,10 @@ def ratio_test(
     Both are fitted to each data set that is drawn from the null model. χ² does not hold for
     mixtures: under the null a weight is at its end, or parameters are not determined. With
     ``enough`` the bootstrap ends at so many simulated ratios as large as the data's; p is then a
-    valid one too (Besag & Clifford 1991, *Biometrika* 78:301). Draws are rounded as the data are,
-    so that narrow components on tied values are no evidence.
+    valid one too (Besag & Clifford 1991, *Biometrika* 78:301). Draws are inside the support of both
+    models, as the data are, and rounded as these are, so that narrow components on tied values are
+    no evidence. A data set to which either model can't be fitted counts as one whose ratio is as
+    large.
     """
     statistic = 2.0 * (alternative.log_likelihood - null.log_likelihood)
     ratios = np.empty(0)
@@ -78,13 +82,14 @@ def ratio_test(
         max(null.support[0], alternative.support[0]),
         min(null.support[1], alternative.support[1]),
     )
-    for exact, generator in drawn(null, size, seed, replicates):
+    for exact, generator in drawn(null, size, seed, replicates, support):
         draws = exact
         if rounding is not None:
             draws = Draws(rounding.apply(exact.x, support), exact.counts)
-        with np.errstate(invalid="ignore"):
-            found = 2.0 * (alternative.refit(draws, generator) - null.refit(draws, generator))
-        ratios = np.append(ratios, np.where(np.isnan(found), -np.inf, found))
+        larger, smaller = alternative.refit(draws, generator), null.refit(draws, generator)
+        fitted = np.isfinite(larger) & np.isfinite(smaller)
+        gains = np.subtract(larger, smaller, out=np.full(len(draws), np.inf), where=fitted)
+        ratios = np.append(ratios, 2.0 * gains)
         progress(ratios.size, replicates)
         if enough is not None and (ratios >= statistic).sum() >= enough:
             break
@@ -92,10 +97,15 @@ def ratio_test(
 
 
 def drawn(
-    model: Model, size: int, seed: int, replicates: int
+    model: Model,
+    size: int,
+    seed: int,
+    replicates: int,
+    support: tuple[float, float] = (-np.inf, np.inf),
 ) -> Iterator[tuple[Draws, np.random.Generator]]:
     """Data sets of ``size`` observations drawn from a model, ``AT_ONCE`` at a time.
 
+    What lies outside an open ``support`` is drawn again, up to ``REDRAWS`` times.
     Of more than ``EXACT`` observations the counts in cells of the model's quantiles are drawn,
     which lie closer in the tails; a cell's observations are all at the quantile in its middle.
     """
@@ -104,15 +114,31 @@ def drawn(
         tail = np.geomspace(1.0 / (20.0 * size), 1.0 / CELLS, 24)
         middle = np.linspace(0.0, 1.0, CELLS + 1)[2:-2]
         edges = np.unique(np.concatenate([[0.0], tail, middle, 1.0 - tail, [1.0]]))
-        cells = model.quantiles(0.5 * (edges[1:] + edges[:-1])), np.diff(edges)
+        places, shares = model.quantiles(0.5 * (edges[1:] + edges[:-1])), np.diff(edges)
+        within = (support[0] < places) & (places < support[1])
+        cells = places[within], shares[within] / shares[within].sum()
     for low in range(0, replicates, AT_ONCE):
         generator = np.random.default_rng([seed, low])
         count = min(AT_ONCE, replicates - low)
         if cells is None:
-            yield Draws(np.stack([model.draw(generator, size) for _ in range(count)])), generator
+            rows = [_inside(model, generator, size, support) for _ in range(count)]
+            yield Draws(np.stack(rows)), generator
         else:
             counts = generator.multinomial(size, cells[1], size=count).astype(float)
             yield Draws(cells[0][None], counts), generator
+
+
+def _inside(
+    model: Model, generator: np.random.Generator, size: int, support: tuple[float, float]
+) -> Array:
+    """Draws (size,), again where they are outside an open support."""
+    x = model.draw(generator, size)
+    for _ in range(REDRAWS):
+        outside = (x <= support[0]) | (x >= support[1])
+        if not outside.any():
+            break
+        x[outside] = model.draw(generator, int(outside.sum()))
+    return x
 
 
 def bootstrap_groups(
@@ -131,8 +157,8 @@ def bootstrap_groups(
     """
     places, found = scipy_mixture(model.mixture).places(), []
     for draws, generator in drawn(model, size, seed, replicates):
-        batch, values = fit_all(draws, model.mixture, model.region, 0, generator)
-        for fit in batch.take(np.isfinite(values)):
+        fits = fit_all(draws, model.mixture, model.region, 0, generator)
+        for fit in fits.batch.take(np.isfinite(fits.values)):
             distance = np.abs(places[:, None] - scipy_mixture(fit).places()[None]).sum(axis=2)
             found.append(fit.permuted(linear_sum_assignment(distance)[1]))
         progress(len(found), replicates)

@@ -1,10 +1,12 @@
 """How many of the peaks of a fitted density the data confirm.
 
-The simplest explanation of the data with fewer peaks, by BIC, is the null hypothesis of a
-parametric bootstrap: where the chosen mixture's likelihood ratio against it is no larger than in
-data drawn from it, the peaks are not confirmed. The explanations are all candidates that were
-tried, one component of every family, and distributions with one peak that begin or end with the
-data: a uniform, a beta, and the positive families from either end.
+A peak more is confirmed where two bootstraps reject fewer. One assumes no family: data drawn from
+a smooth density with fewer peaks seldom have more when they are smoothed alike. The other is
+parametric: its null hypothesis is the simplest explanation of the data with fewer peaks, by BIC,
+and the chosen mixture's likelihood ratio against it must be larger than in data drawn from it. The
+explanations are all candidates that were tried, one component of every family, and distributions
+with one peak that begin or end with the data (a uniform, a beta, and the positive families from
+either end) or have a flat top.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.fit.bandwidth import BandwidthTest, bandwidth_test
 from benchmarks.fit.bootstrap import Progress, RatioTest, ratio_test, silent
 from benchmarks.fit.draws import Draws
 from benchmarks.fit.groups import by_peak
@@ -27,6 +30,7 @@ from benchmarks.fit.models import (
     one_component,
 )
 from benchmarks.fit.peaks import find_peaks
+from benchmarks.fit.plateau import SoftUniform
 from benchmarks.fit.rounded import Rounding
 from benchmarks.fit.search import Candidate, scipy_mixture, search
 from scenarios.families import families
@@ -40,8 +44,10 @@ LEVEL = 0.01
 """p-value up to which one peak more is confirmed: the chosen mixture is the best of many, so its
 ratio is larger than a single one's, and .05 would be exceeded too often (`benchmarks.studies fit`).
 """
+SMOOTH_LEVEL = 0.1
+"""p-value of Silverman's test up to which one peak more is confirmed: the test is conservative."""
 REPLICATES = 100
-"""Data sets that the bootstrap draws, at most: no ratio may be as large as the data's."""
+"""Data sets that a bootstrap draws, at most: no ratio may be as large as the data's."""
 ENOUGH = 5
 """Simulated ratios as large as the data's at which a bootstrap ends: p is above ``LEVEL``."""
 
@@ -53,8 +59,10 @@ class Confirmation:
     groups: int
     fitted: int
     """The groups of the chosen mixture, before any test."""
-    tests: list[RatioTest]
+    bandwidth_tests: list[BandwidthTest]
     """One for each step, from one group up; empty where no test was needed."""
+    ratio_tests: list[RatioTest]
+    """One for each step whose other test rejects fewer groups."""
     reason: str
     """Why there are no more groups, a sentence without its full stop; empty if all are
     confirmed."""
@@ -63,30 +71,39 @@ class Confirmation:
 def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
     """Count the groups of an answer's mixture that the data confirm.
 
-    From one group up, the best explanation with so few is tested against the chosen mixture,
-    until it is not rejected or all groups of the mixture are confirmed.
+    From one group up, until so few are not rejected or all groups of the mixture are confirmed.
     """
     fitted, chosen, size = group_count(answer.chosen), fitted_model(answer.chosen), answer.size
-    tests: list[RatioTest] = []
+    smooth: list[BandwidthTest] = []
+    ratios: list[RatioTest] = []
+
+    def at(count: int, reason: str = "") -> Confirmation:
+        return Confirmation(count, fitted, smooth, ratios, reason)
+
     for count in range(1, fitted):
         null = explanation(answer, count)
         if null is None:
-            return Confirmation(count, fitted, tests, f"no other mixture has {_peaks(count)}")
+            return at(count, f"no other mixture has {_peaks(count)}")
         if null.bic(size) <= chosen.bic(size):
-            reason = f"BIC prefers {null.name}, which has {_peaks(count)}"
-            return Confirmation(count, fitted, tests, reason)
-        test = ratio_test(
-            null, chosen, size, seed_of(answer), REPLICATES, ENOUGH,
-            Rounding.of(answer.data.x), progress,
-        )  # fmt: skip
-        tests.append(test)
-        if test.p > LEVEL:
-            reason = (
-                f"data drawn from {null.name}, which has {_peaks(count)}, often favour "
-                f"{chosen.name} as much as these (p = {test.p:.2g})"
+            return at(count, f"BIC prefers {null.name}, which has {_peaks(count)}")
+        x, seed = answer.data.x, seed_of(answer)
+        rounding = Rounding.of(x)
+        smooth.append(bandwidth_test(x, answer.family, count, seed, rounding))
+        if smooth[-1].p > SMOOTH_LEVEL:
+            return at(
+                count,
+                f"data drawn from a smooth density with {_peaks(count)} often have more when they "
+                f"are smoothed alike (Silverman's test, p = {smooth[-1].p:.2g})",
             )
-            return Confirmation(count, fitted, tests, reason)
-    return Confirmation(fitted, fitted, tests, "")
+        test = ratio_test(null, chosen, size, seed, REPLICATES, ENOUGH, rounding, progress)
+        ratios.append(test)
+        if test.p > LEVEL:
+            return at(
+                count,
+                f"data drawn from {null.name}, which has {_peaks(count)}, often favour "
+                f"{chosen.name} as much as these (p = {test.p:.2g})",
+            )
+    return at(fitted)
 
 
 def group_count(candidate: Candidate) -> int:
@@ -111,13 +128,14 @@ def explanation(answer: Answer, count: int) -> Model | None:
 
 
 def one_peaked(x: Array) -> Iterator[Model]:
-    """Models with one peak: one component of every family that covers the data, and with ends.
+    """Models with one peak: one component of every family that covers the data, and others.
 
-    The latter are a uniform and a beta between ends, and the positive families from either end.
+    The latter are a uniform, with sharp and with soft edges, a beta between ends, and the positive
+    families from either end.
     """
     draws = Draws.condensed(x)
     yield Uniform.of(draws)
-    models: list[Model | None] = [BetaBetween.of(draws)]
+    models: list[Model | None] = [BetaBetween.of(draws), SoftUniform.of(draws)]
     for cls in families().values():
         low, high = cls.support
         if low < draws.x.min() and draws.x.max() < high:

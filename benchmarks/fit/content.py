@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.fit.answer import Answer
+from benchmarks.fit.confirm import Confirmation
 
 
 def content(answer: Answer) -> dict[str, Any]:
@@ -27,7 +29,8 @@ def content(answer: Answer) -> dict[str, Any]:
         "peaks": answer.peaks.places.tolist(),
         "groups": {
             "by": answer.options.by, "confirmed": answer.confirmation.groups,
-            "because": answer.confirmation.reason, "uncertain": answer.shown.uncertain,
+            "because": answer.confirmation.reason, "tests": _tests(answer.confirmation),
+            "uncertain": answer.shown.uncertain,
             "table": answer.group_table.to_dict("records"),
         },
         "cuts": answer.cuts.to_dict("records"),
@@ -44,3 +47,18 @@ def content(answer: Answer) -> dict[str, Any]:
         "seed": answer.options.seed,
         "seconds": answer.seconds,
     }  # fmt: skip
+
+
+def _tests(confirmation: Confirmation) -> list[dict[str, Any]]:
+    """The tests of one group, of two, …: None where a test was not needed."""
+    tests: list[dict[str, Any]] = []
+    for index, smooth in enumerate(confirmation.bandwidth_tests):
+        ratio = None
+        if index < len(confirmation.ratio_tests):
+            test = confirmation.ratio_tests[index]
+            ratio = {
+                "null": test.null, "alternative": test.alternative, "statistic": test.statistic,
+                "p": test.p, "replicates": test.replicates,
+            }  # fmt: skip
+        tests.append({"groups": index + 1, "silverman": asdict(smooth), "ratio": ratio})
+    return tests

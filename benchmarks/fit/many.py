@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -27,13 +28,40 @@ DENSITIES = 1 << 20
 Flags = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """One mixture model fitted to B data sets."""
+
+    batch: MixtureBatch
+    """The most likely admissible maximum found for each, (B,)."""
+    values: Array
+    """Its log likelihood (B,); -∞ where all ascents end elsewhere."""
+    reached: Array
+    """The largest admissible log likelihood at the end of an ascent, whether that is a maximum or
+    not, (B,); -∞ without one."""
+
+    @classmethod
+    def joined(cls, parts: list[Fits]) -> Fits:
+        """The fits to some data sets, then to others."""
+        batches = [part.batch for part in parts]
+        batch = MixtureBatch(
+            batches[0].family,
+            np.concatenate([each.weights for each in batches]),
+            np.concatenate([each.parameters for each in batches]),
+        )
+        values, reached = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("values", "reached")
+        )
+        return cls(batch, values, reached)
+
+
 def fit_all(
     draws: Draws, start: Mixture, region: Region, starts: int, generator: np.random.Generator
-) -> tuple[MixtureBatch, Array]:
-    """The most likely admissible mixture found for each data set (B,), and log likelihoods (B,).
+) -> Fits:
+    """Fit a mixture model to each data set.
 
-    From ``start``, whose family is anchored at data like these, and from ``starts`` random ones;
-    -∞ where all ascents end elsewhere.
+    From ``start``, whose family is anchored at data like these, and from ``starts`` random ones.
     """
     each = 1 if start.components == 1 else 1 + starts
     block = max(1, DENSITIES // (each * start.components * draws.x.shape[1]))
@@ -42,17 +70,12 @@ def fit_all(
         for low in range(0, len(draws), block):
             part = draws.part(low, low + block)
             parts.append(_fit_block(part, start, region, each - 1, generator))
-    weights, rows = (
-        np.concatenate([getattr(batch, name) for batch, _ in parts])
-        for name in ("weights", "parameters")
-    )
-    values = np.concatenate([value for _, value in parts])
-    return MixtureBatch(start.family, weights, rows), values
+    return Fits.joined(parts)
 
 
 def _fit_block(
     draws: Draws, start: Mixture, region: Region, starts: int, generator: np.random.Generator
-) -> tuple[MixtureBatch, Array]:
+) -> Fits:
     passes = Passes.of(start.family, draws)
     batch, owner = _starts(draws, start, region, starts, generator)
     passes = passes.owned(owner)
@@ -63,13 +86,14 @@ def _fit_block(
         [_best(values, np.flatnonzero(owner == index)) for index in range(len(draws))]
     )
     passes = passes.owned(owner[chosen])
-    batch, values = climb(passes, batch.take(chosen), region)
+    batch, ends, maximum = climb(passes, batch.take(chosen), region)
     winners = np.zeros(len(draws), dtype=np.intp)
-    best = np.full(len(draws), -np.inf)
-    for place, (index, value) in enumerate(zip(passes.owner, values, strict=True)):
-        if value > best[index]:
-            winners[index], best[index] = place, value
-    return batch.take(winners), best
+    values, reached = np.full(len(draws), -np.inf), np.full(len(draws), -np.inf)
+    for place, (index, value) in enumerate(zip(passes.owner, ends, strict=True)):
+        reached[index] = max(reached[index], value)
+        if maximum[place] and value > values[index]:
+            winners[index], values[index] = place, value
+    return Fits(batch.take(winners), values, reached)
 
 
 def _starts(
@@ -109,11 +133,11 @@ def _admissible(batch: MixtureBatch, region: Region) -> Flags:
     return valid & region.inside(expected, rows).all(axis=1)
 
 
-def climb(passes: Passes, batch: MixtureBatch, region: Region) -> tuple[MixtureBatch, Array]:
-    """Increase each likelihood until its predicted gain is below ``TOLERANCE``: ends and values.
+def climb(passes: Passes, batch: MixtureBatch, region: Region) -> tuple[MixtureBatch, Array, Flags]:
+    """Increase each likelihood until its predicted gain is below ``TOLERANCE``.
 
-    Newton's method, damped until the likelihood increases (Levenberg 1944). A mixture that is not
-    admissible, or no maximum at the end, has the value -∞.
+    Newton's method, damped until the likelihood increases (Levenberg 1944). The ends, their log
+    likelihoods (m,), -∞ where a mixture is not admissible, and which are maxima (m,).
     """
     family, components, n = passes.family, batch.components, passes.draws.size
     points = batch.coordinates()
@@ -140,8 +164,7 @@ def climb(passes: Passes, batch: MixtureBatch, region: Region) -> tuple[MixtureB
         rejected[at] = 0
         rejected[down] += 1
         going[down[rejected[down] > MAX_REJECTED]] = False
-    ends = MixtureBatch.from_coordinates(family, components, points)
-    return ends, np.where(maximum, values, -np.inf)
+    return MixtureBatch.from_coordinates(family, components, points), values, maximum
 
 
 def _steps(gradients: Array, hessians: Array, damping: Array) -> tuple[Array, Array, Flags]:

@@ -54,7 +54,10 @@ class Model(ABC):
 
     @abstractmethod
     def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
-        """The log likelihoods (B,) of this model at its maxima for other data; -∞ without one."""
+        """The largest log likelihoods (B,) of this model that are found for other data.
+
+        -∞ where none is.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,7 @@ class FittedMixture(Model):
 
     def refit(self, draws: Draws, generator: np.random.Generator) -> Array:
         """Fit from the mixture and from random starts."""
-        return fit_all(draws, self.mixture, self.region, STARTS, generator)[1]
+        return fit_all(draws, self.mixture, self.region, STARTS, generator).reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,5 +237,6 @@ def one_component(draws: Draws, cls: type[Family]) -> FittedMixture | None:
     family = cls().anchored(x)
     start = Mixture(family, np.ones(1), family.moment_estimate(x)[None])
     region = Region(family, round(draws.size), MIN_SPREAD, *sample_spreads(x, family.link))
-    batch, (value,) = fit_all(draws, start, region, 0, np.random.default_rng(0))
-    return FittedMixture.of(batch[0], float(value), region) if np.isfinite(value) else None
+    fits = fit_all(draws, start, region, 0, np.random.default_rng(0))
+    value = float(fits.values[0])
+    return FittedMixture.of(fits.batch[0], value, region) if np.isfinite(value) else None

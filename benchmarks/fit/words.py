@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.fit.answer import Answer
+    from benchmarks.fit.confirm import Confirmation
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -29,14 +30,7 @@ def headline(answer: Answer) -> list[str]:
 
 def evidence(answer: Answer) -> list[str]:
     """What the tests say on the number of groups and of components, in sentences."""
-    sentences = []
-    for index, test in enumerate(answer.confirmation.tests):
-        verdict = "and is rejected" if test.p <= LEVEL else "and is not rejected"
-        sentences.append(
-            f"{_count(index + 1, 'group').capitalize()}: the best explanation is {test.null}, "
-            f"{verdict} against {test.alternative} (parametric bootstrap, {p_text(test.p)}, "
-            f"{test.replicates} replicates)."
-        )
+    sentences = _steps(answer.confirmation)
     sentences.append(_dip(answer))
     fewer = answer.component_test if answer.options.test or needs_test(answer) else None
     if fewer is not None:
@@ -53,6 +47,30 @@ def evidence(answer: Answer) -> list[str]:
             if used < drawn
             else f"The errors of the {answer.options.by}s are by {drawn} data sets drawn from the "
             "mixture."
+        )
+    return sentences
+
+
+def _steps(confirmation: Confirmation) -> list[str]:
+    """A sentence on the two tests of each number of groups, from one up."""
+    sentences = []
+    for index, smooth in enumerate(confirmation.bandwidth_tests):
+        groups = _count(index + 1, "group").capitalize()
+        verb = "is" if index == 0 else "are"
+        on = f" of the {smooth.scale}" if smooth.scale else ""
+        test = (
+            f"by Silverman's test{on}, which assumes no family ({p_text(smooth.p)}, "
+            f"{smooth.replicates} replicates)"
+        )
+        if index >= len(confirmation.ratio_tests):
+            sentences.append(f"{groups} {verb} not rejected {test}.")
+            continue
+        ratio = confirmation.ratio_tests[index]
+        verdict = "; so is" if ratio.p <= LEVEL else ", but not"
+        sentences.append(
+            f"{groups} {verb} rejected {test}{verdict} the best explanation, {ratio.null}, against "
+            f"{ratio.alternative} (parametric bootstrap, {p_text(ratio.p)}, {ratio.replicates} "
+            "replicates)."
         )
     return sentences
 

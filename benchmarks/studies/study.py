@@ -249,9 +249,9 @@ def fit(
 ) -> None:
     """How often `fit` claims more than one group, and how often its 95 % intervals hold the truth.
 
-    Data with one peak (normal, uniform, exponential, t, lognormal) and two normals 4 standard
-    deviations apart are fitted with all families and one to four components; then mixtures of two
-    groups are fitted with their own family. Each data set's row is added to a file in the folder,
+    Data with one peak (normal, uniform, exponential, t, lognormal; a flat top, a shoulder) and two
+    normals 4 standard deviations apart are fitted with all families and one to four components;
+    then mixtures of two groups are fitted with their own family. Each data set's row is added to a file in the folder,
     one for each version of the code: to go on, run the command again.
     """
     from benchmarks.runner.progress import duration

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import optimize, stats
 
 from benchmarks.fit import confirm
 from benchmarks.fit.answer import Answer
@@ -19,6 +19,7 @@ from benchmarks.fit.find import find_mixture
 from benchmarks.fit.many import fit_all
 from benchmarks.fit.models import MIN_SPREAD, BetaBetween, FittedMixture, FromEnd, Uniform
 from benchmarks.fit.options import Options
+from benchmarks.fit.plateau import SoftUniform, _log_likelihood
 from benchmarks.fit.rounded import Rounding
 from benchmarks.reference.admissible import Region
 from scenarios.data_files import Data
@@ -74,7 +75,7 @@ def test_fits_of_many_data_sets_reach_the_optima_of_a_search(name: str) -> None:
     sample = Sample.of(x[0], law)
     region = Region.of(sample, MIN_SPREAD)
     start = truth.within(sample.family)
-    _, values = fit_all(Draws(x), start, region, 6, np.random.default_rng(0))
+    values = fit_all(Draws(x), start, region, 6, np.random.default_rng(0)).values
     for each, value in zip(x, values, strict=True):
         best = find_mixture(Data("", "", each, ""), Options(name, range(2, 3), restarts=8)).best
         assert value == pytest.approx(best.log_likelihood, abs=0.05)
@@ -113,8 +114,8 @@ def test_p_values_of_one_component_are_uniform() -> None:
             start = Mixture(
                 law, np.full(count, 1 / count), np.array([[0.0, 1.0], [1.0, 1.0]])[:count]
             )
-            batch, (value,) = fit_all(Draws(x[None]), start, region, 6, np.random.default_rng(0))
-            models.append(FittedMixture.of(batch[0], value, region))
+            fits = fit_all(Draws(x[None]), start, region, 6, np.random.default_rng(0))
+            models.append(FittedMixture.of(fits.batch[0], float(fits.values[0]), region))
         ps.append(ratio_test(*models, 80, seed, 39).p)
     assert stats.kstest(ps, "uniform").pvalue > 0.01
 
@@ -131,9 +132,9 @@ def test_cells_of_many_observations_have_the_model_s_distribution() -> None:
     exact = Draws(fit.draw(np.random.default_rng(0), 20_000)[None])
     condensed = Draws.condensed(exact.x[0], 2_000)
     one, two = (
-        fit_all(each, fit.mixture, fit.region, 0, np.random.default_rng(0))[1][0]
+        fit_all(each, fit.mixture, fit.region, 0, np.random.default_rng(0)).values[0]
         - fit_all(each, Mixture(fit.mixture.family, np.ones(1), fit.mixture.parameters[:1]),
-                  fit.region, 0, np.random.default_rng(0))[1][0]
+                  fit.region, 0, np.random.default_rng(0)).values[0]
         for each in (exact, condensed)
     )  # fmt: skip
     assert one == pytest.approx(two, abs=0.5)
@@ -203,8 +204,8 @@ def test_one_peaked_models_are_of_all_families_that_cover_the_data() -> None:
     x = np.random.default_rng(0).gamma(3.0, 1.0, 200)
     names = {each.name for each in one_peaked(x)}
     assert names == {
-        "uniform", "beta between ends", "1 × gamma", "1 × lognormal", "1 × normal",
-        "1 × student_t", "1 × weibull",
+        "uniform", "uniform with soft edges", "beta between ends",
+        "1 × gamma", "1 × lognormal", "1 × normal", "1 × student_t", "1 × weibull",
         *(f"{name} from the {end} end" for name in ("gamma", "lognormal", "weibull")
           for end in ("lower", "upper")),
     }  # fmt: skip
@@ -219,7 +220,7 @@ def test_uniform_data_have_one_group_though_many_components_fit() -> None:
     assert answer.confirmation.fitted > 1
     assert answer.by_group.count == 1
     assert "uniform" in answer.confirmation.reason
-    assert answer.confirmation.tests == []  # by BIC alone
+    assert answer.confirmation.ratio_tests == []  # by BIC alone
     assert answer.groups["group"].eq(1).all()
     assert len(answer.cuts) == 0
     assert answer.by_component.count == answer.chosen.components
@@ -230,13 +231,13 @@ def test_two_normals_are_two_groups_and_three_are_three() -> None:
     two = generator.normal([[0.0], [4.0]], 1.0, (2, 100)).ravel()
     answer = fitted(two)
     assert answer.confirmation.groups == 2
-    assert [test.p for test in answer.confirmation.tests] == [pytest.approx(1 / 101)]
+    assert [test.p for test in answer.confirmation.ratio_tests] == [pytest.approx(1 / 101)]
     three = generator.normal([[0.0], [6.0], [12.0]], 1.0, (3, 70)).ravel()
     done: list[tuple[int, int]] = []
     answer = fitted(three, highest=4)
     assert answer.confirm(lambda *progress: done.append(progress)).groups == 3
     assert answer.confirmation.groups == 3
-    assert len(answer.confirmation.tests) == 2
+    assert len(answer.confirmation.ratio_tests) == 2
     assert done[-1] == (confirm.REPLICATES, confirm.REPLICATES)
     assert answer.by_group.cuts["cut"].to_numpy() == pytest.approx([3.0, 9.0], abs=0.6)
 
@@ -306,3 +307,70 @@ def test_a_small_lead_of_bic_asks_for_a_test() -> None:
     assert (test.null, test.alternative) == ("1 × normal", "2 × normal")
     assert test.p == pytest.approx(1 / 201)
     assert fitted(generator.normal(size=100), highest=1).component_test is None
+
+
+def test_a_soft_uniform_is_scipy_s() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.uniform(2.0, 7.0, 800) + generator.normal(0.0, 0.4, 800)
+    fit = SoftUniform.of(Draws(x[None]))
+    assert fit is not None
+    assert [fit.low, fit.high, fit.edge] == pytest.approx([2.0, 7.0, 0.4], abs=0.1)
+
+    def log_likelihood(low: float, high: float, edge: float) -> float:
+        below = stats.norm.cdf([x - low, x - high], scale=edge)
+        return float(np.log((below[0] - below[1]) / (high - low)).sum())
+
+    best = [fit.low, fit.high, fit.edge]
+    assert fit.log_likelihood == pytest.approx(log_likelihood(*best))
+    for index in range(3):  # a maximum
+        for step in (-0.02, 0.02):
+            other = list(best)
+            other[index] += step
+            assert log_likelihood(*other) < fit.log_likelihood
+    drawn = fit.draw(np.random.default_rng(1), 4_000)
+    levels = np.linspace(1e-3, 1.0 - 1e-3, 99)
+    assert_allclose(fit.quantiles(levels), np.quantile(drawn, levels), atol=0.15)
+    assert fit.quantiles(np.array([0.5])) == pytest.approx(4.5, abs=0.1)
+    counted = Draws(x[None], np.full((1, 800), 2.0))
+    assert fit.refit(counted, generator) == pytest.approx(2.0 * fit.log_likelihood, abs=0.05)
+
+
+def test_a_gradient_of_a_soft_uniform_is_that_of_differences() -> None:
+    y, counts = np.random.default_rng(0).uniform(-1.8, 1.8, 40), np.arange(1.0, 41.0)
+    for place in ([0.1, 0.3, -1.0], [-0.2, 0.6, -4.0], [0.0, 0.5, 0.6]):
+        at = np.array(place)
+        slopes = optimize.approx_fprime(at, lambda q: _log_likelihood(y, counts, *q)[0], 1e-7)
+        assert_allclose(_log_likelihood(y, counts, *at)[1], slopes, rtol=1e-5, atol=2e-3)
+
+
+@pytest.mark.parametrize("softness", [0.05, 0.1, 0.2])
+def test_a_flat_top_is_one_group(softness: float) -> None:
+    for seed in range(2):
+        generator = np.random.default_rng([seed, 11])
+        x = generator.uniform(0.0, 1.0, 1_000) + generator.normal(0.0, softness, 1_000)
+        assert fitted(x, "normal", 4).confirmation.groups == 1
+
+
+def test_what_cannot_be_fitted_again_counts_as_exceeding() -> None:
+    x = np.random.default_rng(0).gamma(3.0, 1.0, 300)
+    one = model("gamma", x, 1)
+
+    class NoFit(FittedMixture):
+        def refit(self, draws: Draws, generator: np.random.Generator) -> np.ndarray:
+            return np.full(len(draws), -np.inf)
+
+    none = NoFit(one.name, 2, one.log_likelihood, one.mixture, one.region)
+    assert ratio_test(one, none, 300, 0, 20).p == 1.0
+    assert ratio_test(none, one, 300, 0, 20).p == 1.0
+
+
+def test_draws_are_inside_the_support_of_both_models() -> None:
+    """A normal reaches below 0, where no gamma is."""
+    x = np.abs(np.random.default_rng(0).normal(1.0, 1.0, 200)) + 1e-3
+    normal, gamma = model("normal", x, 1), model("gamma", x, 1)
+    for size in (200, 3 * EXACT):
+        draws, _ = next(iter(drawn(normal, size, 0, 20, gamma.support)))
+        assert draws.x.min() > 0.0
+        assert draws.size == size
+    test = ratio_test(normal, gamma, 200, 0, 20)
+    assert np.isfinite(test.simulated).all()

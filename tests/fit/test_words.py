@@ -15,6 +15,8 @@ from scipy import stats
 import mixturebench as mb
 from benchmarks.fit import bootstrap
 from benchmarks.fit import evidence as fit_evidence
+from benchmarks.fit.confirm import Confirmation
+from benchmarks.fit.many import Fits
 from benchmarks.fit.words import evidence, group_rows, headline, rounded, with_error
 from scenarios.errors import UserError
 from tests.conftest import mixturebench
@@ -68,7 +70,20 @@ def test_the_answer_begins_with_the_groups(two: np.ndarray) -> None:
     count = int(((densities / densities.sum(axis=0)).max(axis=0) < 0.9).sum())
     assert uncertain.startswith(f"{count} of 300 rows")
     one = evidence(answer)[0]
-    assert one.startswith("One group: the best explanation is ") and "is rejected" in one
+    assert one.startswith(
+        "One group is rejected by Silverman's test, which assumes no family (p = "
+    )
+    assert "; so is the best explanation, " in one and "against 2 × normal (parametric" in one
+    smooth, ratio = answer.confirmation.bandwidth_tests[0], answer.confirmation.ratio_tests[0]
+    kept = Confirmation(1, 2, [replace(smooth, p=0.3, scale="logarithm")], [], "")
+    answer.__dict__["confirmation"] = kept
+    assert evidence(answer)[0] == (
+        "One group is not rejected by Silverman's test of the logarithm, which assumes no family "
+        "(p = 0.3, 500 replicates)."
+    )
+    large = replace(ratio, simulated=np.full(100, 1e9))
+    answer.__dict__["confirmation"] = replace(kept, bandwidth_tests=[smooth], ratio_tests=[large])
+    assert ", but not the best explanation, " in evidence(answer)[0]
 
 
 def test_one_peak_is_no_evidence_of_more_groups() -> None:
@@ -125,10 +140,10 @@ def test_data_sets_that_a_bootstrap_leaves_out_are_counted(
     )
     fit_all = bootstrap.fit_all
 
-    def some_fail(*arguments: Any) -> tuple[Any, np.ndarray]:
-        batch, values = fit_all(*arguments)
-        values[0] = -np.inf  # no admissible maximum for the first of each 50
-        return batch, values
+    def some_fail(*arguments: Any) -> Fits:
+        fits = fit_all(*arguments)
+        fits.values[0] = -np.inf  # no admissible maximum for the first of each 50
+        return fits
 
     monkeypatch.setattr(bootstrap, "fit_all", some_fail)
     again = replace(answer)  # nothing is cached

@@ -8,17 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from benchmarks.fit.bootstrap import Progress, RatioTest, silent
 from benchmarks.fit.findings import Findings
-from benchmarks.fit.groups import Z95, Grouping, by_component, by_peak
+from benchmarks.fit.groups import Grouping, by_component, by_peak
 from benchmarks.fit.options import COMPONENT, Options
 from benchmarks.fit.peaks import Peaks, find_peaks
 from benchmarks.fit.search import Candidate, Optimum, scipy_mixture
-from benchmarks.reference.ascent import observed_information
 from benchmarks.reference.scipy_mixture import ScipyMixture
-from benchmarks.report.estimates import standard_errors, usual_names, usual_values
 from benchmarks.report.template import framed
 from scenarios.data_files import Data
 from scenarios.families import Family
@@ -71,49 +68,17 @@ class Answer:
 
     @cached_property
     def covariance(self) -> Array | None:
-        """The covariance (p, p) of ``mixture.coordinates()``; None if there is none.
+        """The covariance (p, p) of ``mixture.coordinates()``: ``estimates.covariance``."""
+        from benchmarks.fit.estimates import covariance
 
-        It is the inverse of the observed information, which must be positive definite.
-        """
-        mixture = Mixture(self.family, self.mixture.weights, self.mixture.parameters)
-        information = observed_information(self.chosen.sample, mixture)
-        if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 0.0:
-            return None
-        # The information is in the family's coordinates, where a location is ÷ its scale.
-        table = np.ones(self.mixture.parameters.shape)
-        table[:, list(self.mixture.locations)] = self.family.scale
-        units = np.concatenate([np.ones(self.chosen.components - 1), table.ravel()])
-        return np.asarray(np.linalg.inv(information) * np.outer(units, units))
+        return covariance(self.mixture, self.chosen.sample)
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
-        """Weights, then each component's parameters: name, value, error, low, high.
+        """Weights and parameters with errors and intervals: ``estimates.estimates``."""
+        from benchmarks.fit.estimates import estimates
 
-        Standard errors are by the delta method. The 95 % intervals are ± 1.96 standard errors of
-        the logit of a weight and of the logarithm of a positive parameter, so that they stay in
-        the domain. NaN where there is no covariance.
-        """
-        import pandas as pd
-
-        values, components = usual_values(self.mixture), self.chosen.components
-        errors = np.full(values.size, np.nan)
-        if self.covariance is not None:
-            errors = standard_errors(self.mixture, self.covariance)
-        weights = values[:components]
-        positive = np.concatenate(
-            [np.zeros(components, dtype=bool), np.tile(self.family.positive(), components)]
-        )
-        margins = np.outer([-Z95, Z95], errors)
-        bounds = values + margins
-        bounds[:, positive] = values[positive] * np.exp(margins[:, positive] / values[positive])
-        if components == 1:
-            bounds[:, 0] = 1.0
-        else:
-            odds_margins = margins[:, :components] / (weights * (1.0 - weights))
-            bounds[:, :components] = expit(logit(weights) + odds_margins)
-        names = usual_names(self.family, components)
-        columns = {"name": names, "value": values, "error": errors}
-        return pd.DataFrame({**columns, "low": bounds[0], "high": bounds[1]})
+        return estimates(self.mixture, self.family, self.covariance)
 
     @cached_property
     def largest_error(self) -> float:
@@ -172,6 +137,7 @@ class Answer:
         self.confirm(counted("groups"))
         if self.options.test or needs_test(self):
             self.test_components(counted("components"))
+        self._once("group_table", lambda: self._group_table(counted("errors")))
 
     def _once(self, name: str, compute: Callable[[], Any]) -> Any:
         """A cached property's value, computed otherwise where there is none."""
@@ -201,7 +167,12 @@ class Answer:
     @cached_property
     def group_table(self) -> pd.DataFrame:
         """Share, mean, sd, median and central 68 % of each group, with errors and intervals."""
-        return self.shown.bootstrapped() if self.options.bootstrap else self.shown.table
+        return self._group_table()
+
+    def _group_table(self, progress: Progress = silent) -> pd.DataFrame:
+        if not self.options.bootstrap:
+            return self.shown.table
+        return self.shown.bootstrapped(progress=progress)
 
     @cached_property
     def groups(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from benchmarks.fit.peaks import Peaks, component_masses
+from benchmarks.fit.peaks import Peaks, component_masses, merged
 from benchmarks.reference.scipy_mixture import STEP, ScipyMixture
 from scenarios.families import family
 from scenarios.families.base import Array
@@ -57,7 +57,7 @@ def by_peak(mixture: ScipyMixture, peaks: Peaks, most: int | None = None) -> Gro
 
     A peak under which no component has most of its mass is no group: it joins the one beside it.
     """
-    peaks = peaks if most is None else peaks.merged(most)
+    peaks = peaks if most is None else merged(mixture, peaks, most)
     while True:
         labels = component_masses(mixture, peaks.valleys).argmax(axis=1)
         holds = np.isin(np.arange(len(peaks)), labels)

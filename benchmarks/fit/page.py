@@ -18,6 +18,7 @@ from benchmarks.report.tables import Column, Drawn, Row, Table
 from benchmarks.report.template import render
 from benchmarks.runner.progress import duration
 
+NO_BREAK = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"
 SHOWN_WARNINGS = 3
 """Warnings that are shown at once; the others are folded."""
 
@@ -83,7 +84,8 @@ def group_table(answer: Answer, intervals: bool = False) -> Table | None:
             if not intervals:
                 return with_error(value, error)
             ends = (rounded(row[f"{name} {end}"], error) for end in ("low", "high"))
-            known = f"{rounded(value, error)} [{' to '.join(ends)}]"
+            # A line is broken before the bracket at most.
+            known = f"{rounded(value, error)} [{NO_BREAK.join(ends)}]"
             return known if error > 0.0 else f"{value:.4g}"
 
         return cell

@@ -40,22 +40,10 @@ class Peaks:
         """m."""
         return len(self.places)
 
-    @property
-    def valley_shares(self) -> Array:
-        """Each valley's density ÷ that of the lower peak beside it, (m - 1,): 0 is the deepest."""
-        return self.floors / np.minimum(self.heights[:-1], self.heights[1:])
-
     def without_valley(self, index: int) -> Peaks:
         """Merge the peaks on both sides of a valley: the lower one is gone."""
         low = self.heights[index] < self.heights[index + 1]
         return self._without_peak(index if low else index + 1, index)
-
-    def merged(self, most: int) -> Peaks:
-        """At most ``most`` peaks: those with the shallowest valley between them are one."""
-        peaks = self
-        while len(peaks) > max(1, most):
-            peaks = peaks.without_valley(int(np.argmax(peaks.valley_shares)))
-        return peaks
 
     def without_basins(self, kept: Sequence[bool] | NDArray[np.bool_]) -> Peaks:
         """Only peaks that are ``kept`` (m,), at least one; the others join by their shallower side.
@@ -96,6 +84,33 @@ def find_peaks(mixture: ScipyMixture, min_mass: float = 0.0) -> Peaks:
     edges = np.concatenate([[-np.inf], mixture.cdf(peaks.valleys), [np.inf]])
     masses = np.diff(np.clip(edges, 0.0, 1.0))
     return peaks.without_basins(masses >= min(min_mass, float(masses.max())))
+
+
+def merged(mixture: ScipyMixture, peaks: Peaks, most: int) -> Peaks:
+    """At most ``most`` of a mixture's peaks: those with the least mass above a valley are gone.
+
+    A narrow peak of little mass may have a deep valley beside it; the mass above the valley is
+    what data would have to lose for the peak to vanish (Müller & Sawitzki 1991, *JASA* 86:738).
+    """
+    while len(peaks) > max(1, most):
+        peaks = peaks.without_valley(int(np.argmin(excess_masses(mixture, peaks))))
+    return peaks
+
+
+def excess_masses(mixture: ScipyMixture, peaks: Peaks) -> Array:
+    """The mass above each valley's density (m - 1,), on that side of it where there is less.
+
+    A side reaches to the next valley.
+    """
+    x = np.union1d(grid(mixture), peaks.valleys)
+    masses, widths = np.diff(mixture.cdf(x)), np.diff(x)
+    basins = np.searchsorted(peaks.valleys, 0.5 * (x[1:] + x[:-1]))
+    sides = np.empty((2, len(peaks.valleys)))
+    for valley, floor in enumerate(peaks.floors):
+        above = np.maximum(masses - floor * widths, 0.0)
+        for side in (0, 1):
+            sides[side, valley] = above[basins == valley + side].sum()
+    return np.asarray(sides.min(axis=0))
 
 
 def grid(mixture: ScipyMixture) -> Array:

@@ -121,7 +121,7 @@ def _components(answer: Answer) -> str:
     if others:
         text += f" fit{'s' if chosen.components == 1 else ''} best by BIC"
     if chosen.components != answer.by_group.count:
-        text += ": a component is a term of the density, and no group"
+        text += ": a component is a term of the density, not a group"
     if others:
         second = min(others, key=lambda candidate: candidate.bic)
         text += f"; the second best is {_name(second)}, {second.bic - chosen.bic:.1f} higher"

@@ -251,8 +251,8 @@ def fit(
 
     Data with one peak (normal, uniform, exponential, t, lognormal; a flat top, a shoulder) and two
     normals 4 standard deviations apart are fitted with all families and one to four components;
-    then mixtures of two groups are fitted with their own family. Each data set's row is added to a file in the folder,
-    one for each version of the code: to go on, run the command again.
+    then mixtures of two groups are fitted with their own family. Each data set's row is added to a
+    file in the folder, one for each version of the code: to go on, run the command again.
     """
     from benchmarks.runner.progress import duration
     from benchmarks.studies.fit import coverage_table, groups_table, run_study

@@ -83,3 +83,20 @@ def test_draws_are_rounded_as_the_data_are() -> None:
     assert plain.scale == "logarithm"
     assert plain.p < 0.05
     assert bandwidth_test(x, law, 3, 0, rounding).p > 0.1
+
+
+def test_p_is_that_of_draws_from_the_data_and_the_kernel() -> None:
+    """Silverman's recipe: resampled values plus noise, with the data's variance, by scipy."""
+    x = np.random.default_rng(4).normal([[0.0], [2.9]], 1.0, (2, 50)).ravel()
+    test = bandwidth_test(x, family("normal"), 1, 0, replicates=4_000)
+    generator, wide, more = np.random.default_rng(1), test.bandwidth, 0
+    points = np.linspace(x.min() - 5.0, x.max() + 5.0, 400)
+    for _ in range(1_500):
+        y = generator.choice(x, x.size) + wide * generator.normal(size=x.size)
+        y = x.mean() + (y - x.mean()) / np.sqrt(1.0 + wide**2 / x.var())
+        density = x.size * gaussian_kde(y, wide / y.std(ddof=1))(points)
+        more += count_peaks(density / density.sum() * x.size) > 1
+    expected = more / 1_500
+    error = np.sqrt(expected * (1.0 - expected) * (1 / 1_500 + 1 / test.replicates))
+    assert 0.05 < expected < 0.5
+    assert test.p == pytest.approx(expected, abs=4.0 * error)

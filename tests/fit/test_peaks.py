@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import integrate, stats
 from scipy.optimize import brentq
 
 from benchmarks.fit.groups import by_peak
-from benchmarks.fit.peaks import Peaks, find_peaks
+from benchmarks.fit.peaks import Peaks, excess_masses, find_peaks, merged
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from tests.conftest import PARAMETERS, WEIGHTS, components
 
@@ -108,11 +108,12 @@ def test_twenty_narrow_components_are_twenty_peaks() -> None:
     assert_allclose(find_peaks(mixture).places, means, rtol=1e-6)
 
 
-def test_the_shallowest_valleys_are_merged_first_and_empty_basins_join() -> None:
+def test_the_peaks_with_the_least_mass_are_merged_first_and_empty_basins_join() -> None:
     mixture = normals([0.3, 0.2, 0.5], [0.0, 2.5, 10.0], [1.0, 1.0, 1.0])
     peaks = find_peaks(mixture)
     assert len(peaks) == 3
-    assert_allclose(peaks.merged(2).places, [peaks.places[0], peaks.places[2]])  # the higher stays
+    left = merged(mixture, peaks, 2).places
+    assert_allclose(left, [peaks.places[0], peaks.places[2]])  # the higher stays
     assert by_peak(mixture, peaks, 2).labels.tolist() == [0, 0, 1]
     assert by_peak(mixture, peaks, 1).labels.tolist() == [0, 0, 0]
     # An end where a component's density is infinite and no component has most of its mass.
@@ -120,6 +121,28 @@ def test_the_shallowest_valleys_are_merged_first_and_empty_basins_join() -> None
     assert find_peaks(rising).at_end.tolist() == [True, False]
     both_ends = ScipyMixture("beta", np.ones(1), np.array([[0.5, 0.5]]))
     assert by_peak(both_ends, find_peaks(both_ends)).labels.tolist() == [0]
+
+
+def test_a_small_peak_goes_before_a_broad_one_with_a_shallower_valley() -> None:
+    mixture = normals([0.62, 0.34, 0.04], [191.0, 215.0, 229.5], [6.6, 5.7, 0.9])
+    peaks = find_peaks(mixture)
+    shares = peaks.floors / np.minimum(peaks.heights[1:], peaks.heights[:-1])
+    assert shares[1] < shares[0]  # the valley beside the small peak is the deeper one
+    assert by_peak(mixture, peaks, 2).labels.tolist() == [0, 1, 1]
+
+    def above(low: float, high: float, floor: float) -> float:
+        def excess(x: float) -> float:
+            return max(0.0, float(np.exp(mixture.log_density(np.array([x]))[0])) - floor)
+
+        inside = [place for place in peaks.places if low < place < high]
+        return float(integrate.quad(excess, low, high, limit=400, points=inside)[0])
+
+    first, second = peaks.valleys
+    expected = [
+        min(above(150.0, first, peaks.floors[0]), above(first, second, peaks.floors[0])),
+        min(above(first, second, peaks.floors[1]), above(second, 240.0, peaks.floors[1])),
+    ]
+    assert_allclose(excess_masses(mixture, peaks), expected, rtol=0.01)
 
 
 def test_a_peak_without_an_observation_is_none() -> None:
@@ -134,7 +157,6 @@ def test_the_lower_of_two_merged_peaks_is_gone() -> None:
     peaks = Peaks(
         np.array([0.0, 1.0]), np.array([1.0, np.inf]), two, np.array([0.5]), np.array([0.2])
     )
-    assert peaks.valley_shares.tolist() == [0.2]
     assert peaks.without_valley(0).places.tolist() == [1.0]
 
 

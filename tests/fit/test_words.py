@@ -156,9 +156,14 @@ def test_one_component_fewer_is_searched_once(
     answer, searched = mb.fit(two, family="normal", components=2), []
     search = fit_evidence.search
     monkeypatch.setattr(fit_evidence, "search", lambda *a: searched.append(a) or search(*a))
-    answer.test(lambda text: None)
+    lines: list[str] = []
+    answer.test(lines.append)
     assert str(answer) and answer.report()
     assert len(searched) == 1
+    assert "bootstrap of the groups: 100 of 100" in lines
+    assert not any("errors" in line for line in lines)
+    replace(answer, options=replace(answer.options, bootstrap=True)).test(lines.append)
+    assert "bootstrap of the errors: 200 of 200" in lines
 
 
 def test_rows_have_their_numbers_in_the_file(tmp_path: Path) -> None:

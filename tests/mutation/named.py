@@ -24,6 +24,8 @@ RUN, REPORT, OWN_DATA = (
     "tests/report/test_report.py::",
     "tests/fit/test_fit.py::",
 )
+SMOOTHED, CONFIRMED = "tests/fit/test_bandwidth.py::", "tests/fit/test_confirm.py::"
+PEAKS = "tests/fit/test_peaks.py::"
 SURVIVAL, PROPERTIES = "tests/runner/test_survival.py::", "tests/test_properties.py::"
 
 FITTING = [
@@ -904,16 +906,16 @@ COUNTING = [
     ),
     Mutant(
         "standard-errors-in-scaled-units",
-        "benchmarks/fit/answer.py",
-        "Answer.covariance",
+        "benchmarks/fit/estimates.py",
+        "covariance",
         "np.linalg.inv(information) * np.outer(units, units)",
         "np.linalg.inv(information)",
         (f"{OWN_DATA}test_errors_of_one_normal_are_the_textbook_ones",),
     ),
     Mutant(
         "interval-of-a-weight-by-its-log",
-        "benchmarks/fit/answer.py",
-        "Answer.estimates",
+        "benchmarks/fit/estimates.py",
+        "estimates",
         "margins[:, :components] / (weights * (1.0 - weights))",
         "margins[:, :components] / weights",
         (f"{OWN_DATA}test_errors_are_those_of_the_usual_parameters",),
@@ -928,4 +930,39 @@ COUNTING = [
     ),
 ]
 
-NAMED = [*FITTING, *RECORDING, *JUDGING, *COUNTING]
+GROUPING = [
+    Mutant(
+        "draws-smoothed-as-narrowly-as-the-data",
+        "benchmarks/fit/bandwidth.py",
+        "bandwidth_test",
+        "bandwidth * wider",
+        "bandwidth",
+        (f"{SMOOTHED}test_p_is_that_of_draws_from_the_data_and_the_kernel",),
+    ),
+    Mutant(
+        "single-observations-are-peaks",
+        "benchmarks/fit/bandwidth.py",
+        "count_peaks",
+        "FEWEST - 0.5",
+        "0.5",
+        (f"{SMOOTHED}test_a_peak_holds_two_observations",),
+    ),
+    Mutant(
+        "unfit-draws-do-not-exceed",
+        "benchmarks/fit/bootstrap.py",
+        "ratio_test",
+        "np.full(len(draws), np.inf)",
+        "np.full(len(draws), -np.inf)",
+        (f"{CONFIRMED}test_what_cannot_be_fitted_again_counts_as_exceeding",),
+    ),
+    Mutant(
+        "deepest-peaks-merged-first",
+        "benchmarks/fit/peaks.py",
+        "merged",
+        "np.argmin",
+        "np.argmax",
+        (f"{PEAKS}test_a_small_peak_goes_before_a_broad_one_with_a_shallower_valley",),
+    ),
+]
+
+NAMED = [*FITTING, *RECORDING, *JUDGING, *COUNTING, *GROUPING]

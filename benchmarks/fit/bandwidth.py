@@ -51,17 +51,14 @@ class Cells:
 
     middles: Array
     counts: Array
-    """How many observations each cell holds, or their shares."""
-    size: float
-    """The number of observations."""
+    """The number of observations in each."""
 
     @classmethod
     def of(cls, y: Array) -> Cells:
         """Count finite values (n,) that are not all equal."""
         low, high = float(y.min()), float(y.max())
         edges = np.linspace(low - (high - low) / 2.0, high + (high - low) / 2.0, CELLS + 1)
-        counts = np.histogram(y, edges)[0].astype(float)
-        return cls(0.5 * (edges[1:] + edges[:-1]), counts, float(y.size))
+        return cls(0.5 * (edges[1:] + edges[:-1]), np.histogram(y, edges)[0].astype(float))
 
     @property
     def width(self) -> float:
@@ -71,8 +68,8 @@ class Cells:
     @property
     def sd(self) -> float:
         """The standard deviation of the observations."""
-        mean = (self.counts * self.middles).sum() / self.size
-        return float(np.sqrt((self.counts * (self.middles - mean) ** 2).sum() / self.size))
+        mean = np.average(self.middles, weights=self.counts)
+        return float(np.sqrt(np.average((self.middles - mean) ** 2, weights=self.counts)))
 
     def places(self, y: Array) -> NDArray[np.intp]:
         """The cell of each value (n,); the first or the last for one outside."""

@@ -76,6 +76,7 @@ def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
     fitted, chosen, size = group_count(answer.chosen), fitted_model(answer.chosen), answer.size
     smooth: list[BandwidthTest] = []
     ratios: list[RatioTest] = []
+    x, seed, rounding = answer.data.x, seed_of(answer), Rounding.of(answer.data.x)
 
     def at(count: int, reason: str = "") -> Confirmation:
         return Confirmation(count, fitted, smooth, ratios, reason)
@@ -86,8 +87,6 @@ def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
             return at(count, f"no other mixture has {_peaks(count)}")
         if null.bic(size) <= chosen.bic(size):
             return at(count, f"BIC prefers {null.name}, which has {_peaks(count)}")
-        x, seed = answer.data.x, seed_of(answer)
-        rounding = Rounding.of(x)
         smooth.append(bandwidth_test(x, answer.family, count, seed, rounding))
         if smooth[-1].p > SMOOTH_LEVEL:
             return at(

@@ -71,7 +71,7 @@ class FittedMixture(Model):
     @classmethod
     def of(cls, mixture: Mixture, log_likelihood: float, region: Region) -> FittedMixture:
         """A mixture with its log likelihood."""
-        name = f"{mixture.components} × {mixture.family.name}"
+        name = f"{mixture.components} × {mixture.family.name.replace('_', ' ')}"
         return cls(name, mixture.dimension, log_likelihood, mixture, region)
 
     @classmethod

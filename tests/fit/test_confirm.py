@@ -205,7 +205,7 @@ def test_one_peaked_models_are_of_all_families_that_cover_the_data() -> None:
     names = {each.name for each in one_peaked(x)}
     assert names == {
         "uniform", "uniform with soft edges", "beta between ends",
-        "1 × gamma", "1 × lognormal", "1 × normal", "1 × student_t", "1 × weibull",
+        "1 × gamma", "1 × lognormal", "1 × normal", "1 × student t", "1 × weibull",
         *(f"{name} from the {end} end" for name in ("gamma", "lognormal", "weibull")
           for end in ("lower", "upper")),
     }  # fmt: skip

@@ -110,6 +110,7 @@ def fit(
     from benchmarks.fit.page_name import page_path
     from benchmarks.runner.progress import say
 
+    _check_outputs(source, {"--groups": groups, "--out": out, "--figures": figures})
     answer = mb.fit(
         source, family, components, column=column, fitters=fitter or (), restarts=restarts,
         seed=seed, drop_missing=drop_missing, methods=methods, by=by, test=test,
@@ -126,6 +127,24 @@ def fit(
     print(printed)
     if page is not None and not json:
         print(f"\nPage: {page}")
+
+
+def _check_outputs(source: str, outputs: dict[str, Path | None]) -> None:
+    """Raise ``UserError`` before a fit that would write over its data, or one file over another."""
+    from scenarios.errors import UserError
+
+    taken = {Path(source).resolve(): "the data"}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        place = path.resolve()
+        if place in taken:
+            raise UserError(f"{name}: {path} is also {taken[place]}; name another place")
+        if name == "--figures" and place.is_file():
+            raise UserError(f"{name}: {path} is a file; name a folder")
+        if name != "--figures" and place.is_dir():
+            raise UserError(f"{name}: {path} is a folder; name a file in it")
+        taken[place] = name
 
 
 def _texts(answer: Answer, json: bool, page: bool, say: Callable[[str], object]) -> tuple[str, str]:

@@ -131,10 +131,10 @@ class Answer:
         """Run the bootstraps that the answer needs, with lines of text on the way."""
         from benchmarks.fit.evidence import needs_test
 
-        def counted(what: str) -> Progress:
-            return lambda done, count: progress(f"bootstrap of the {what}: {done} of {count}")
+        def counted(what: str, most: str = "") -> Progress:
+            return lambda done, count: progress(f"bootstrap of the {what}: {done} of {most}{count}")
 
-        self.confirm(counted("groups"))
+        self.confirm(counted("groups", "at most "))
         if self.options.test or needs_test(self):
             self.test_components(counted("components"))
         self._once("group_table", lambda: self._group_table(counted("errors")))
@@ -178,9 +178,11 @@ class Answer:
     def groups(self) -> pd.DataFrame:
         """A row for each observation: value, probability_1 …, group (from 1), and certain.
 
-        The index has the numbers of the rows in the data's source, from 1.
+        The group is the most probable one, or by the costs that were given. The index has the
+        numbers of the rows in the data's source, from 1.
         """
-        return self.shown.rows.set_axis(self.data.row_numbers, axis=0).rename_axis("row")
+        rows = self.shown.rows_at(self.options.costs or None)
+        return rows.set_axis(self.data.row_numbers, axis=0).rename_axis("row")
 
     @cached_property
     def cuts(self) -> pd.DataFrame:

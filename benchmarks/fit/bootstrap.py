@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.special import bdtr, bdtrc
 
 from benchmarks.fit.draws import Draws
 from benchmarks.fit.groups import Labels, group_values
@@ -19,6 +20,8 @@ from scenarios.families.base import Array
 
 REPLICATES = 200
 """Data sets that a bootstrap draws."""
+SURELY, FEWEST = 0.99, 100
+"""Probability with which a bootstrap must be decided to end early, and its data sets at least."""
 EXACT = 1_000
 """Observations up to which each is drawn; of more, counts in ``CELLS`` cells are."""
 CELLS = 1_000
@@ -62,7 +65,7 @@ def ratio_test(
     size: int,
     seed: int,
     replicates: int = REPLICATES,
-    enough: int | None = None,
+    level: float | None = None,
     rounding: Rounding | None = None,
     progress: Progress = silent,
 ) -> RatioTest:
@@ -70,8 +73,8 @@ def ratio_test(
 
     Both are fitted to each data set that is drawn from the null model. χ² does not hold for
     mixtures: under the null a weight is at its end, or parameters are not determined. With
-    ``enough`` the bootstrap ends at so many simulated ratios as large as the data's; p is then a
-    valid one too (Besag & Clifford 1991, *Biometrika* 78:301). Draws are inside the support of both
+    ``level`` the bootstrap ends where p is ``SURELY`` above or below it, by the binomial
+    distribution, and never before ``FEWEST`` data sets. Draws are inside the support of both
     models, as the data are, and rounded as these are, so that narrow components on tied values are
     no evidence. A data set to which either model can't be fitted counts as one whose ratio is as
     large.
@@ -91,9 +94,15 @@ def ratio_test(
         gains = np.subtract(larger, smaller, out=np.full(len(draws), np.inf), where=fitted)
         ratios = np.append(ratios, 2.0 * gains)
         progress(ratios.size, replicates)
-        if enough is not None and (ratios >= statistic).sum() >= enough:
+        if level is not None and _is_decided(int((ratios >= statistic).sum()), ratios.size, level):
             break
     return RatioTest(null.name, alternative.name, statistic, ratios)
+
+
+def _is_decided(exceeding: int, count: int, level: float) -> bool:
+    """Whether so many of ``count`` data sets are hardly drawn where p is ``level``."""
+    too_many, too_few = bdtrc(exceeding - 1, count, level), bdtr(exceeding, count, level)
+    return count >= FEWEST and min(too_many, too_few) < 1.0 - SURELY
 
 
 def drawn(

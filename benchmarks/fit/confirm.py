@@ -40,16 +40,12 @@ from scenarios.mixture import Mixture
 if TYPE_CHECKING:
     from benchmarks.fit.answer import Answer
 
-LEVEL = 0.01
-"""p-value up to which one peak more is confirmed: the chosen mixture is the best of many, so its
-ratio is larger than a single one's, and .05 would be exceeded too often (`benchmarks.studies fit`).
-"""
+LEVEL = 0.05
+"""p-value of the parametric bootstrap up to which one peak more is confirmed."""
 SMOOTH_LEVEL = 0.1
 """p-value of Silverman's test up to which one peak more is confirmed: the test is conservative."""
-REPLICATES = 100
-"""Data sets that a bootstrap draws, at most: no ratio may be as large as the data's."""
-ENOUGH = 5
-"""Simulated ratios as large as the data's at which a bootstrap ends: p is above ``LEVEL``."""
+REPLICATES = 500
+"""Data sets that a bootstrap draws at most, where its p-value is near ``LEVEL``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +87,17 @@ def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
         if smooth[-1].p > SMOOTH_LEVEL:
             return at(
                 count,
-                f"data drawn from a smooth density with {_peaks(count)} often have more when they "
-                f"are smoothed alike (Silverman's test, p = {smooth[-1].p:.2g})",
+                f"{100 * smooth[-1].p:.3g}% of data drawn from a smooth density with "
+                f"{_peaks(count)} have more when they are smoothed alike (Silverman's test; it "
+                f"would have to be {SMOOTH_LEVEL:.0%} or less)",
             )
-        test = ratio_test(null, chosen, size, seed, REPLICATES, ENOUGH, rounding, progress)
+        test = ratio_test(null, chosen, size, seed, REPLICATES, LEVEL, rounding, progress)
         ratios.append(test)
         if test.p > LEVEL:
             return at(
                 count,
-                f"data drawn from {null.name}, which has {_peaks(count)}, often favour "
-                f"{chosen.name} as much as these (p = {test.p:.2g})",
+                f"{100 * test.p:.3g}% of data drawn from {null.name}, which has {_peaks(count)}, "
+                f"favour {chosen.name} as much as these (it would have to be {LEVEL:.0%} or less)",
             )
     return at(fitted)
 

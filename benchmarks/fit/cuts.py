@@ -17,7 +17,7 @@ from scenarios.families.base import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-BETWEEN, BELOW, ABOVE = "between the peaks", "below both peaks", "above both peaks"
+BETWEEN, BELOW, ABOVE = "between them", "below both", "above both"
 """Where a cut lies."""
 HALVINGS = 80
 SLOPE_STEP = 1e-5

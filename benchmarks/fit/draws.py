@@ -54,17 +54,24 @@ class Draws:
     def outer_ends(self) -> tuple[Array, Array]:
         """Ends outside each data set by the mean distance of the ``NEAR_END`` values next to them.
 
-        Where these are tied, by the range ÷ n.
+        Where these are tied, by half the distance to the next value: rounded observations may
+        have been so far away.
         """
         first, last = self.ends()
         count = min(float(NEAR_END), self.size - 1.0)
-        least = (last - first) / self.size
+        next_up = np.where(self._present(first, 1.0), self.x, np.inf).min(axis=1)
+        next_down = np.where(self._present(last, -1.0), self.x, -np.inf).max(axis=1)
         below = (self._reached(count + 1.0) - first) / count
         above = (last + self.flipped()._reached(count + 1.0)) / count
         return (
-            first - np.where(below > 0.0, below, least),
-            last + np.where(above > 0.0, above, least),
+            first - np.where(below > 0.0, below, 0.5 * (next_up - first)),
+            last + np.where(above > 0.0, above, 0.5 * (last - next_down)),
         )
+
+    def _present(self, end: Array, sign: float) -> NDArray[np.bool_]:
+        """Which values (B, r) are observed, and lie inside an end (B,)."""
+        inside = sign * (self.x - end[:, None]) > 0.0
+        return inside if self.counts is None else inside & (self.counts > 0.0)
 
     def flipped(self) -> Draws:
         """The observations with the other sign, in the other order."""

@@ -55,7 +55,8 @@ def estimates(mixture: ScipyMixture, family: Family, covariance: Array | None) -
     )
     margins = np.outer([-Z95, Z95], errors)
     bounds = values + margins
-    bounds[:, positive] = values[positive] * np.exp(margins[:, positive] / values[positive])
+    with np.errstate(over="ignore"):
+        bounds[:, positive] = values[positive] * np.exp(margins[:, positive] / values[positive])
     if components == 1:
         bounds[:, 0] = 1.0
     else:

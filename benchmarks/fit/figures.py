@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS = 200
+MOST_TALL = 3.0
+"""Height of a peak that is shown, at most, in heights of the tallest bar."""
 LABEL_WIDTH = 0.17
 """Width of a cut's label, as a share of the axis."""
 UNSEEN = 0.004
@@ -52,7 +54,8 @@ def density_figure(answer: Answer) -> Drawn:
             colour, dashes = SERIES[labels[k] % len(SERIES)], DASHES[1 + k % 4]
             axes.plot(grid, part, color=colour, ls=dashes, lw=1.5, label=name)
         axes.plot(grid, parts.sum(axis=0), color=INK, lw=1.8, label="mixture")
-        top = 1.25 * tallest
+        highest = float(parts.sum(axis=0).max())
+        top = max(1.25 * tallest, 1.08 * min(highest, MOST_TALL * tallest))
         axes.set_ylim(0.0, top)
         _note_bins(answer, axes, x, top)
         _mark(answer, axes, top)

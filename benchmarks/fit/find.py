@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from benchmarks.fit.answer import Answer
 from benchmarks.fit.by_fitters import search_by_fitters
 from benchmarks.fit.ladder import Ladder, climbed
@@ -19,6 +21,8 @@ from scenarios.model import Model
 from scenarios.random_part import THINNED
 from scenarios.sample import Sample
 
+LARGEST = 1e100
+"""Of a value's size and, inverted, of the range: squares are computed of both."""
 Progress = Callable[[str], object]
 
 
@@ -31,11 +35,19 @@ def find_mixture(data: Data, options: Options, progress: Progress = lambda text:
     """
     began = time.perf_counter()
     if data.x.size < 2:
-        raise UserError(f"{data.name} holds {data.x.size} values: a fit needs at least two")
+        found = "one value" if data.x.size else "no values"
+        raise UserError(f"{data.name} holds {found}: a fit needs at least two")
     if data.x.min() == data.x.max():
         raise UserError(
             f"all {data.x.size:,} values of {data.name} are {data.x[0]:g}, so there is nothing to "
             "fit: check the column"
+        )
+    largest, reach = float(np.abs(data.x).max()), float(np.ptp(data.x))
+    if largest > LARGEST or reach < 1.0 / LARGEST:
+        raise UserError(
+            f"{data.name} has values up to {largest:g} over a range of {reach:g}: a fit takes "
+            f"values up to {LARGEST:g} and a range from {1.0 / LARGEST:g} on; multiply by a power "
+            "of ten"
         )
     tried, untried = _families(data, options)
     too_many = {

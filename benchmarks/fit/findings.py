@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.fit.bootstrap import REPLICATES, Progress, bootstrap_groups, silent
-from benchmarks.fit.cuts import cut_table, expected_error
+from benchmarks.fit.cuts import checked_costs, cut_table, expected_error
 from benchmarks.fit.groups import Grouping, group_table, row_table, uncertain_count
 from benchmarks.fit.models import FittedMixture
 from benchmarks.reference.scipy_mixture import ScipyMixture
@@ -43,10 +43,13 @@ class Findings:
         """Share, mean, sd, median and central 68 % of each group: ``groups.group_table``."""
         return group_table(self.mixture, self.grouping.labels, self.covariance)
 
-    @cached_property
-    def rows(self) -> pd.DataFrame:
-        """Value, probability_1 …, group and certain of each observation: ``groups.row_table``."""
-        return row_table(self._fitted, self.grouping.labels, self.sample.observations)
+    def rows_at(self, costs: Sequence[float] | None = None) -> pd.DataFrame:
+        """Value, probability_1 …, group and certain of each observation: ``groups.row_table``.
+
+        ``UserError`` unless there is a positive cost for each group.
+        """
+        prices = checked_costs(costs, self.count)
+        return row_table(self._fitted, self.grouping.labels, self.sample.observations, prices)
 
     @cached_property
     def uncertain(self) -> int:

@@ -146,6 +146,7 @@ def group_table(mixture: ScipyMixture, labels: Labels, covariance: Array | None)
     above, below = np.split(group_values(name, weights, parameters, labels), 2)
     with np.errstate(invalid="ignore"):
         errors = errors_of((above - below) / (2.0 * steps[:, None, None]), covariance)
+    errors = _known(values, errors)
     lows, highs = intervals(values, errors)
     parts = [np.flatnonzero(labels == group) + 1 for group in range(len(values))]
     rows = [
@@ -158,6 +159,20 @@ def group_table(mixture: ScipyMixture, labels: Labels, covariance: Array | None)
         for j, quantity in enumerate(QUANTITIES)
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _known(values: Array, errors: Array) -> Array:
+    """Standard errors (G, 6) of ``values``, NaN where the delta method does not hold.
+
+    A quantile that lies where hardly any observation is expected has an error beyond the group's
+    standard deviation. The share of a single group is exact.
+    """
+    known = errors.copy()
+    far = errors[:, 3:] > values[:, 2:3]
+    known[:, 3:] = np.where(far, np.nan, errors[:, 3:])
+    if len(values) == 1:
+        known[:, 0] = np.where(np.isnan(errors[:, 0]), np.nan, 0.0)
+    return known
 
 
 def intervals(values: Array, errors: Array) -> tuple[Array, Array]:
@@ -191,21 +206,22 @@ def uncertain_count(mixture: Mixture, labels: Labels, x: Array) -> int:
     return sum(int((shares.max(axis=0) < CERTAIN).sum()) for shares in blocks)
 
 
-def row_table(mixture: Mixture, labels: Labels, x: Array) -> pd.DataFrame:
+def row_table(mixture: Mixture, labels: Labels, x: Array, costs: Array) -> pd.DataFrame:
     """A row for each observation: value, probability_1 … probability_G, group, certain.
 
-    The group is the number of the most probable one, from 1; it is certain if its probability is
-    at least ``CERTAIN``.
+    The group is the number, from 1, of the one that it costs most to leave: its probability times
+    its cost (G,). It is certain if its probability is at least ``CERTAIN``.
     """
     import pandas as pd
 
     shares = np.concatenate(list(probabilities(mixture, labels, x)), axis=1)
+    chosen = (costs[:, None] * shares).argmax(axis=0)
     columns = {f"probability_{group}": share for group, share in enumerate(shares, 1)}
     return pd.DataFrame(
         {
             "value": x,
             **columns,
-            "group": shares.argmax(axis=0) + 1,
-            "certain": shares.max(axis=0) >= CERTAIN,
+            "group": chosen + 1,
+            "certain": shares[chosen, np.arange(x.size)] >= CERTAIN,
         }
     )

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.fit.draws import Draws
 from benchmarks.fit.many import fit_all
@@ -145,7 +146,9 @@ class FromEnd(Model):
         inner = one_component(distances, family)
         if inner is None:
             return None
-        name = f"{family.name} from the {'lower' if sign > 0.0 else 'upper'} end"
+        name = (
+            f"{family.name} {'up from the least' if sign > 0.0 else 'down from the largest'} value"
+        )
         return cls(name, inner.parameters + 1, inner.log_likelihood, float(end[0]), sign, inner)
 
     def draw(self, generator: np.random.Generator, size: int) -> Array:
@@ -184,11 +187,11 @@ class BetaBetween(Model):
     @classmethod
     def of(cls, draws: Draws) -> BetaBetween | None:
         """The fit to one data set; None where its density is infinite at both ends."""
-        low, width, shapes, (value,) = _between(draws)
-        if not np.isfinite(value):
+        low, width, shapes, (value,), (two_peaks,) = _between(draws)
+        if two_peaks or not np.isfinite(value):
             return None
         first, last = float(low[0]), float(low[0] + width[0])
-        return cls("beta between ends", 4, float(value), first, last, shapes[0])
+        return cls("beta over the range", 4, float(value), first, last, shapes[0])
 
     def draw(self, generator: np.random.Generator, size: int) -> Array:
         """Draw by numpy, then shift and scale."""
@@ -207,10 +210,11 @@ class BetaBetween(Model):
         return _between(draws)[3]
 
 
-def _between(draws: Draws) -> tuple[Array, Array, Array, Array]:
-    """Lower ends, widths, shapes (B, 2) and log likelihoods (B,) of ``BetaBetween`` fits.
+def _between(draws: Draws) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
+    """Lower ends, widths, shapes (B, 2) and log likelihoods (B,) of ``BetaBetween`` fits, and of
+    which data sets (B,) the beta distribution would have two peaks.
 
-    -∞ where both shapes are below 1.
+    These have the most likely one with one peak: its shapes are at least 1, and one is 1.
     """
     family = Beta()
     low, high = draws.outer_ends()
@@ -223,12 +227,18 @@ def _between(draws: Draws) -> tuple[Array, Array, Array, Array]:
         logs.append(draws.sums(counted) / draws.size)
     means = np.stack(logs, axis=1)
     shapes = family.maximise(means)
+    two_peaks = np.asarray((shapes < 1.0).all(axis=1))
+    # Of Beta(α, 1) the most likely has α = -1 ÷ the mean of log x, and of Beta(1, β) likewise.
+    edges = np.maximum(-1.0 / means, 1.0)
+    gains = np.log(edges) + (edges - 1.0) * means
+    first = (gains[:, 0] >= gains[:, 1])[:, None]
+    limited = np.where(first == [True, False], edges, 1.0)
+    shapes = np.where(two_peaks[:, None], limited, shapes)
     eta = family.natural(shapes)
     with np.errstate(invalid="ignore"):
         mean = (eta * means).sum(axis=1) - family.log_partition(eta)
         value = draws.size * (mean - np.log(width))
-    one_peak = np.isfinite(value) & (shapes >= 1.0).any(axis=1)
-    return low, width, shapes, np.where(one_peak, value, -np.inf)
+    return low, width, shapes, np.where(np.isfinite(value), value, -np.inf), two_peaks
 
 
 def one_component(draws: Draws, cls: type[Family]) -> FittedMixture | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,7 @@ class Options:
             raise UserError(f"--restarts {self.restarts}: it takes a whole number of at least 1")
         for fitter in self.fitters:
             fitter_of(fitter)
+        check_costs(self.costs)
         choose("family", self.family, [AUTO, *families()])
         choose("--by", self.by, [GROUP, COMPONENT])
 
@@ -57,6 +59,16 @@ class Options:
         """Take options as a user gives them: ``components`` is a number, "1..4" or a range."""
         chosen = (fitters,) if isinstance(fitters, str | Fitter) else tuple(fitters)
         return cls(family, component_counts(components), chosen, costs=tuple(costs), **others)
+
+
+def check_costs(costs: Iterable[float]) -> None:
+    """Raise ``UserError`` for a cost that is not a positive number."""
+    for cost in costs:
+        if not (math.isfinite(cost) and cost > 0.0):
+            raise UserError(
+                f"--cost {cost:g}: it takes a positive number, the cost of a misplaced observation "
+                "of each group"
+            )
 
 
 def component_counts(given: int | str | Iterable[int]) -> range:

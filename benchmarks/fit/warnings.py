@@ -9,7 +9,6 @@ from operator import itemgetter
 import numpy as np
 
 from benchmarks.fit.answer import Answer, ordered_by_median
-from benchmarks.fit.ladder import RARELY_FOUND
 from benchmarks.fit.options import AUTO, MAX_COMPONENTS
 from benchmarks.fit.race import listed
 from benchmarks.fit.ties import Heap, grid_step, heaps, kolmogorov
@@ -24,6 +23,8 @@ IMPRECISE = 0.5  # standard error of a log parameter or log-odds above which an 
 NEARLY_NORMAL = 50.0  # degrees of freedom above which Student's t hardly differs from a normal
 COARSE = 0.5  # step of a grid ÷ the narrowest spread, above which rounding changes the likelihood
 POOR_FIT = 0.01  # Kolmogorov's p-value below which the fit is poor
+FEW_TIMES = 3  # restarts below which the best optimum is rarely reached, or
+RARE = 0.1  # the share of them
 NAMED = 3  # heaps that are named
 
 
@@ -86,7 +87,8 @@ def _heaps_in_words(found: list[Heap], n: int) -> str:
     text = f"{first.times:,} of {n:,} values{share} are exactly {first.value:g}"
     parts = [f"{heap.times:,} exactly {heap.value:g}" for heap in others]
     if len(found) > NAMED:
-        parts.append(f"{len(found) - NAMED} other values are heaps too")
+        more = len(found) - NAMED
+        parts.append(f"{more} other {'value is a heap' if more == 1 else 'values are heaps'} too")
     return ", and ".join([text, ", ".join(parts)]) if parts else text
 
 
@@ -107,7 +109,7 @@ def _of_fit(answer: Answer) -> Ranked:
         remedies = [] if answer.options.family == AUTO else ["other families (`--family auto`)"]
         highest = max(c.components for c in answer.candidates)
         if highest < MAX_COMPONENTS:
-            remedies.append(f"more components (`--components {_range(1, highest + 2)}`)")
+            remedies.append(f"more components (`--components {_range(highest, highest + 2)}`)")
         yield (
             Rank.MODEL,
             "The fit is poor: the fitted and the empirical distribution function are "
@@ -118,12 +120,12 @@ def _of_fit(answer: Answer) -> Ranked:
 
 def _of_search(answer: Answer) -> Ranked:
     options, best, restarts = answer.options, answer.best, answer.chosen.restarts
-    if restarts >= 4 and best.times < RARELY_FOUND * restarts:
+    if restarts >= 4 and best.times < max(FEW_TIMES, RARE * restarts):
         yield (
             Rank.CHOICE,
             f"{f'Only {best.times}' if best.times else 'None'} of {restarts} restarts reached the "
-            "best optimum, so a better one may have been missed; try "
-            f"`--restarts {4 * options.restarts}`",
+            "best optimum, so a better one may have been missed; "
+            f"`--restarts {4 * options.restarts}` makes four times as many",
         )
     others = [o for o in answer.chosen.optima if o is not best and not o.rejection_reason]
     for other in others[:2]:

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.fit.confirm import LEVEL
 from benchmarks.fit.cuts import BETWEEN
 from benchmarks.fit.evidence import needs_test
+from benchmarks.fit.options import COMPONENT
 from benchmarks.report.tables import joined
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
     from benchmarks.fit.answer import Answer
     from benchmarks.fit.confirm import Confirmation
+    from benchmarks.fit.search import Candidate
 
+MOST_DECIMALS = 8
+"""Decimals beyond which a number is written with a power of ten."""
+DIP_LEVEL = 0.01
+"""p-value up to which a dip test that rejects one peak is said beside a single group."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -79,37 +85,56 @@ def _disagreement(answer: Answer) -> list[str]:
     """A sentence where BIC and ICL choose otherwise."""
     usable = [c for c in answer.candidates if math.isfinite(c.bic)]
     by_icl = min(usable, key=lambda candidate: candidate.icl)
-    if by_icl is answer.chosen or len(usable) < 2:
+    if by_icl.components == answer.chosen.components:
         return []
     return [
-        f"BIC and ICL disagree: the shape of the density asks for {_name(answer.chosen)} (BIC), "
-        f"and components that are apart from each other for {_name(by_icl)} (ICL)."
+        f"BIC and ICL disagree: {_name(answer.chosen)} describe{_s(answer.chosen)} the density "
+        "best for the number of parameters (BIC); asked for components that are apart from each "
+        f"other, ICL prefers {_name(by_icl)}."
     ]
 
 
 def _groups(answer: Answer) -> str:
     """How many groups there are and where, or why there is no evidence of more than one."""
     found, peaks = answer.by_group, answer.peaks
-    places = joined([_place(peaks.places[i], peaks.at_end[i]) for i in range(len(peaks))])
+    places = joined([_place(answer, i) for i in range(len(peaks))])
     if found.count == 1:
-        text = "No evidence of more than one group: "
-        if len(peaks) == 1:
-            return f"{text}the density has one peak, at {places}."
-        reason = answer.confirmation.reason
-        return (
-            f"{text}the fitted density has {_count(len(peaks), 'peak')}, at {places}, which the "
-            f"data do not confirm{': ' if reason else ''}{reason}."
-        )
+        return _one_group(answer, places)
+    rows = group_rows(found.table)
+    digits = 0 if min(row["share"] for row in rows) >= 0.01 else 1
     parts = [
-        f"{row['share']:.0%} around {rounded(row['median'], row['median error'])}"
-        for row in group_rows(found.table)
+        f"{row['share']:.{digits}%} around {rounded(row['median'], row['median error'])}"
+        for row in rows
     ]
-    text = f"{_count(found.count, 'group').capitalize()}: {joined(parts)}"
+    tried = max(candidate.components for candidate in answer.candidates)
+    limited = (
+        found.count == answer.chosen.components == tried and len(answer.options.components) > 1
+    )
+    more = " or more" if limited else ""
+    text = f"{_count(found.count, 'group').capitalize()}{more}: {joined(parts)}"
+    if more:
+        text += f"; {_count(tried, 'component')} were tried at most"
     if len(peaks) == found.count:
         return f"{text}, under the peaks of the density at {places}."
     return (
         f"{text}. The fitted density has {_count(len(peaks), 'peak')}, at {places}, and the data "
         f"confirm {_count(found.count, 'group')}."
+    )
+
+
+def _one_group(answer: Answer, places: str) -> str:
+    """That there is no evidence of more than one group, and why, or what contradicts it."""
+    peaks, confirmation = answer.peaks, answer.confirmation
+    shape = f"the fitted density has {_count(len(peaks), 'peak')}, at {places}"
+    if len(peaks) > 1 and confirmation.fitted == 1:
+        shape += ", and no component for each of them"
+    elif len(peaks) > 1:
+        shape += f", which the data do not confirm: {confirmation.reason}"
+    if isinstance(answer.dip, str) or answer.dip.p > DIP_LEVEL:
+        return f"No evidence of more than one group: {shape}."
+    return (
+        "More than one group is not confirmed, although the dip test rejects one peak "
+        f"({p_text(answer.dip.p)}), as it may for rounded values too: {shape}."
     )
 
 
@@ -119,7 +144,7 @@ def _components(answer: Answer) -> str:
     others = [c for c in answer.candidates if c is not chosen and np.isfinite(c.bic)]
     text = _name(chosen).capitalize()
     if others:
-        text += f" fit{'s' if chosen.components == 1 else ''} best by BIC"
+        text += f" fit{_s(chosen)} best by BIC"
     if chosen.components != answer.by_group.count:
         text += ": a component is a term of the density, not a group"
     if others:
@@ -140,6 +165,8 @@ def _cuts(answer: Answer) -> list[str]:
         wrong = sum(row["misplaced"] for row in between)
         places += " for these costs"
     share = f"{wrong:.1%}" if wrong >= 0.001 else "less than 0.1%"
+    if answer.options.by == COMPONENT:
+        places += " between the components"
     text = f"Cut at {places}: {share} of all values are then expected on the wrong side"
     outside = len(cuts) - len(between)
     if outside:
@@ -152,7 +179,8 @@ def _uncertain(answer: Answer) -> list[str]:
     if answer.shown.count == 1:
         return []
     return [
-        f"{answer.shown.uncertain:,} of {answer.size:,} rows belong to no {answer.options.by} with "
+        f"{answer.shown.uncertain:,} of {answer.size:,} rows "
+        f"{'belongs' if answer.shown.uncertain == 1 else 'belong'} to no {answer.options.by} with "
         "a probability of 90 % or more."
     ]
 
@@ -184,8 +212,10 @@ def rounded(value: float, error: float) -> str:
     if not (math.isfinite(value) and math.isfinite(error) and error > 0.0):
         return f"{value:.4g}"
     decimals = 1 - math.floor(math.log10(error))
+    if decimals > MOST_DECIMALS:
+        return f"{value:.{max(0, decimals + math.floor(math.log10(abs(value) or error)))}e}"
     if decimals > 0:
-        return f"{value:.{min(decimals, 12)}f}"
+        return f"{value:.{decimals}f}"
     return f"{round(value, decimals):,.0f}".replace(",", "")
 
 
@@ -204,13 +234,20 @@ def p_text(p: float) -> str:
     return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
 
 
-def _place(place: float, at_end: bool) -> str:
-    return f"{place:.4g} (the end of the range)" if at_end else f"{place:.4g}"
+def _place(answer: Answer, index: int) -> str:
+    """The place of a peak, to a tenth of the narrowest component's spread."""
+    place = rounded(answer.peaks.places[index], 0.1 * float(answer.mixture.spreads.min()))
+    return f"{place} (the end of the range)" if answer.peaks.at_end[index] else place
 
 
-def _name(candidate: Any) -> str:
+def _name(candidate: Candidate) -> str:
     family = candidate.family.replace("_", " ")
     return _count(candidate.components, f"{family} component")
+
+
+def _s(candidate: Candidate) -> str:
+    """The ending of a verb after a candidate's name."""
+    return "s" if candidate.components == 1 else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -200,8 +200,10 @@ def covered(task: Task) -> Row:
 
 
 def _between(cuts: pd.DataFrame) -> Any:
-    """The first cut between the peaks, or the first one."""
-    between = cuts[cuts["where"] == "between the peaks"]
+    """The first cut between the groups, or the first one."""
+    from benchmarks.fit.cuts import BETWEEN
+
+    between = cuts[cuts["where"] == BETWEEN]
     return (between if len(between) else cuts).iloc[0]
 
 

@@ -21,11 +21,11 @@ JUNK = np.random.default_rng(0).bytes(5000)
 TEXTS: list[tuple[str, str | bytes, list[str], list[str]]] = [
     ("empty.csv", "", [], ["empty.csv is empty"]),
     ("blank.csv", " \n\n\n", [], ["is empty"]),
-    ("heading.csv", "x\n", [], ["holds 0 values", "at least two"]),
+    ("heading.csv", "x\n", [], ["holds no values", "at least two"]),
     ("words.csv", "hello\nworld\nagain\n", [], ["2 no numbers (line 2: 'world'"]),
-    ("one.csv", "x\n5\n", [], ["holds 1 values", "at least two"]),
+    ("one.csv", "x\n5\n", [], ["holds one value", "at least two"]),
     ("missing.csv", "x\nNA\n\n.\n", [], ["2 empty and 1 no numbers", "line 4: '.'"]),
-    ("missing.csv", "x\nNA\n\nNA\n", ["--drop-missing"], ["holds 0 values"]),
+    ("missing.csv", "x\nNA\n\nNA\n", ["--drop-missing"], ["holds no values"]),
     ("junk.csv", JUNK, [], ["is not text in UTF-8"]),
     ("junk.parquet", JUNK, [], ["can't be read as Parquet"]),
     ("junk.npy", JUNK, [], ["can't be read as a .npy file"]),
@@ -109,7 +109,7 @@ def test_bad_binary_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
         "labels.parquet": "9007199254740993 (row 2), an integer of more than 53 bits",
         "truth.parquet": "is not all numbers, but bool",
         "dates.parquet": "is not all numbers, but date32",
-        "empty.parquet": "holds 0 values",
+        "empty.parquet": "holds no values",
         "nan.parquet": "2 empty (row 2: nan, row 3: nan)",
     }.items():
         assert words in refusal(tmp_path, name), name
@@ -144,3 +144,24 @@ def test_what_is_no_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     # A file that exists and can't be read, whoever asks.
     if Path("/proc/self/mem").exists():
         assert "/proc/self/mem can't be read" in refusal(tmp_path, "/proc/self/mem")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--groups", "x.csv"], "--groups: x.csv is also the data; name another place"),
+        (["--out", "x.csv"], "--out: x.csv is also the data"),
+        (["--groups", "a", "--out", "a"], "--out: a is also --groups"),
+        (["--figures", "x.csv"], "--figures: x.csv is also the data"),
+        (["--figures", "b"], "--figures: b is a file; name a folder"),
+        (["--groups", "folder"], "--groups: folder is a folder; name a file in it"),
+    ],
+)
+def test_no_output_replaces_the_data_or_another(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "x.csv").write_text("x\n1\n2\n9\n1.5\n9.5\n8.5\n")
+    (tmp_path / "b").write_text("")
+    (tmp_path / "folder").mkdir()
+    assert words in refusal(tmp_path, "x.csv", *arguments)
+    assert (tmp_path / "x.csv").read_text().startswith("x\n1\n")

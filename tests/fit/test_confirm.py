@@ -9,9 +9,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import optimize, stats
 
+import mixturebench as mb
 from benchmarks.fit import confirm
 from benchmarks.fit.answer import Answer
-from benchmarks.fit.bootstrap import EXACT, RatioTest, drawn, ratio_test
+from benchmarks.fit.bootstrap import EXACT, FEWEST, RatioTest, _is_decided, drawn, ratio_test
 from benchmarks.fit.confirm import fitted_model, one_peaked
 from benchmarks.fit.draws import Draws, Passes
 from benchmarks.fit.evidence import DipTest, dip_test, needs_test
@@ -98,7 +99,7 @@ def test_one_normal_is_not_rejected_and_two_are() -> None:
     assert ratio_test(model("normal", x, 1), model("normal", x, 2), 150, 0, 60).p > 0.05
     test = ratio_test(model("normal", two, 1), model("normal", two, 2), 150, 0, 60)
     assert test.p == pytest.approx(1 / 61)
-    early = ratio_test(model("normal", x, 1), model("normal", x, 2), 150, 0, 500, enough=5)
+    early = ratio_test(model("normal", x, 1), model("normal", x, 2), 150, 0, 500, level=0.05)
     assert early.replicates < 500
 
 
@@ -188,7 +189,7 @@ def test_ends_lie_outside_by_the_distances_next_to_them() -> None:
     assert [end.tolist() for end in counted.ends()] == [[0.0], [105.0]]
     assert_allclose(np.concatenate(counted.outer_ends()), [-0.5, 107.5])
     tied = Draws(np.repeat([1.0, 2.0, 3.0], 20)[None])
-    assert_allclose(np.concatenate(tied.outer_ends()), [1.0 - 2 / 60, 3.0 + 2 / 60])
+    assert_allclose(np.concatenate(tied.outer_ends()), [0.5, 3.5])
 
 
 def test_shifted_data_have_one_group() -> None:
@@ -197,17 +198,17 @@ def test_shifted_data_have_one_group() -> None:
     answer = fitted(x, "lognormal", 4)
     assert len(answer.peaks) > 1
     assert answer.confirmation.groups == 1
-    assert "lower end" in answer.confirmation.reason
+    assert "up from the least value" in answer.confirmation.reason
 
 
 def test_one_peaked_models_are_of_all_families_that_cover_the_data() -> None:
     x = np.random.default_rng(0).gamma(3.0, 1.0, 200)
     names = {each.name for each in one_peaked(x)}
     assert names == {
-        "uniform", "uniform with soft edges", "beta between ends",
+        "uniform", "uniform with soft edges", "beta over the range",
         "1 × gamma", "1 × lognormal", "1 × normal", "1 × student t", "1 × weibull",
-        *(f"{name} from the {end} end" for name in ("gamma", "lognormal", "weibull")
-          for end in ("lower", "upper")),
+        *(f"{name} {end} value" for name in ("gamma", "lognormal", "weibull")
+          for end in ("up from the least", "down from the largest")),
     }  # fmt: skip
     assert "1 × gamma" not in {each.name for each in one_peaked(x - 2.0)}
 
@@ -238,7 +239,7 @@ def test_two_normals_are_two_groups_and_three_are_three() -> None:
     assert answer.confirm(lambda *progress: done.append(progress)).groups == 3
     assert answer.confirmation.groups == 3
     assert len(answer.confirmation.ratio_tests) == 2
-    assert done[-1] == (confirm.REPLICATES, confirm.REPLICATES)
+    assert done[-1] == (FEWEST, confirm.REPLICATES)  # all is clear after so many
     assert answer.by_group.cuts["cut"].to_numpy() == pytest.approx([3.0, 9.0], abs=0.6)
 
 
@@ -374,3 +375,45 @@ def test_draws_are_inside_the_support_of_both_models() -> None:
         assert draws.size == size
     test = ratio_test(normal, gamma, 200, 0, 20)
     assert np.isfinite(test.simulated).all()
+
+
+def test_a_bootstrap_goes_on_while_its_p_value_is_near_the_level() -> None:
+    """By scipy's exact tests: a count of exceeding data sets must differ from the level's."""
+    for level in (0.05, 0.2):
+        for count in (50, 100, 300, 500):
+            for exceeding in range(0, count // 2, 5):
+                larger, smaller = (
+                    stats.binomtest(exceeding, count, level, alternative=side).pvalue
+                    for side in ("greater", "less")
+                )
+                expected = count >= FEWEST and min(larger, smaller) < 0.01
+                assert _is_decided(exceeding, count, level) == expected
+    generator = np.random.default_rng(0)
+    clear = generator.normal([[0.0], [6.0]], 1.0, (2, 60)).ravel()
+    one, two = model("normal", clear, 1), model("normal", clear, 2)
+    assert ratio_test(one, two, 120, 0, 500, level=0.05).replicates == FEWEST
+
+
+def test_a_beta_that_would_have_two_peaks_is_fitted_with_one() -> None:
+    """The largest likelihood with shapes of at least 1, against a grid of these."""
+    generator = np.random.default_rng(1)
+    bathtub = generator.beta(0.5, 0.8, 300)
+    fit = BetaBetween.of(Draws(generator.beta(2.0, 3.0, (1, 300))))
+    assert fit is not None
+    (value,) = fit.refit(Draws(bathtub[None]), generator)
+    (low,), (high,) = Draws(bathtub[None]).outer_ends()
+    shapes = np.stack(np.meshgrid(np.linspace(1, 3, 41), np.linspace(1, 3, 41)), axis=-1)
+    law = stats.beta(*shapes.reshape(-1, 2).T[..., None], loc=low, scale=high - low)
+    assert value == pytest.approx(law.logpdf(bathtub).sum(axis=1).max(), abs=0.05)
+    skewed = np.concatenate([generator.uniform(0, 1e-3, 200), generator.uniform(0, 1, 100)])
+    (value,) = fit.refit(Draws(np.append(skewed, [0.99] * 20)[None]), generator)
+    assert np.isfinite(value)
+
+
+def test_counts_with_two_clear_groups_have_two() -> None:
+    """Null hypotheses with two peaks in a draw used to count as exceeding."""
+    for seed in range(2):
+        generator = np.random.default_rng([seed, 100])
+        x = np.concatenate([generator.poisson(2.0, 200), generator.poisson(20.0, 200)])
+        answer = mb.fit(x.astype(float))
+        assert answer.confirmation.groups == 2, answer.confirmation.reason

@@ -299,7 +299,7 @@ def test_dropped_cells_are_reported(tmp_path: Path) -> None:
         ("text.csv", "a,b\n1,x\n,y\nfoo,w\n3,q\n5,q\n", [], ["1 empty", "1 no numbers", "'foo'"]),
         ("ends.csv", "x\n0\n0.5\n1\n0.3\n", ["--family", "beta"], ["2 of 4", "first: 0, 1"]),
         ("below.csv", "x\n-1\n2\n3\n", ["--family", "gamma"], ["1 of 3", "first: -1"]),
-        ("one.csv", "x\n5\n", [], ["holds 1 values", "two"]),
+        ("one.csv", "x\n5\n", [], ["holds one value", "two"]),
         ("alike.csv", "x\n5\n5\n5\n", [], ["all 3 values", "are 5"]),
         ("few.csv", "1\n2\n3\n", ["--family", "normal", "--components", "2"], ["too few"]),
         ("two.csv", "a,b\n1,2\n3,4\n", [], ["several columns", "--column", "a, b"]),

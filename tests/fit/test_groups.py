@@ -86,7 +86,7 @@ def test_rows_add_the_probabilities_of_a_group() -> None:
     x = np.random.default_rng(0).normal([[0.0], [3.0], [12.0]], 1.0, (3, 100)).ravel()
     answer = fitted(x, "normal", 3)
     shares = answer.mixture.responsibilities(x)
-    rows = answer.by_component.rows
+    rows = answer.by_component.rows_at()
     assert_allclose(rows[["probability_1", "probability_2", "probability_3"]].T, shares, atol=1e-9)
     assert rows["certain"].tolist() == (shares.max(axis=0) >= 0.9).tolist()
     assert answer.by_component.uncertain == int((shares.max(axis=0) < 0.9).sum()) > 0

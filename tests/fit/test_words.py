@@ -16,6 +16,7 @@ import mixturebench as mb
 from benchmarks.fit import bootstrap
 from benchmarks.fit import evidence as fit_evidence
 from benchmarks.fit.confirm import Confirmation
+from benchmarks.fit.cuts import BETWEEN
 from benchmarks.fit.many import Fits
 from benchmarks.fit.words import evidence, group_rows, headline, rounded, with_error
 from scenarios.errors import UserError
@@ -101,10 +102,11 @@ def test_a_disagreement_of_bic_and_icl_comes_first() -> None:
     best = {name: table.loc[table[name].idxmin(), "components"] for name in ("bic", "icl")}
     assert best["bic"] != best["icl"]
     first = headline(answer)[0]
-    assert first.startswith("BIC and ICL disagree: the shape of the density asks for ")
     words = ("", "one", "two", "three")
-    assert f"asks for {words[best['bic']]} normal" in first
-    assert f"for {words[best['icl']]} normal component" in first.split("(BIC)")[1]
+    assert first.startswith(
+        f"BIC and ICL disagree: {words[best['bic']]} normal components describe "
+    )
+    assert f"ICL prefers {words[best['icl']]} normal component." in first.split("(BIC)")[1]
 
 
 def test_shares_and_cuts_are_those_of_groups_or_of_components() -> None:
@@ -160,7 +162,7 @@ def test_one_component_fewer_is_searched_once(
     answer.test(lines.append)
     assert str(answer) and answer.report()
     assert len(searched) == 1
-    assert "bootstrap of the groups: 100 of 100" in lines
+    assert "bootstrap of the groups: 100 of at most 500" in lines
     assert not any("errors" in line for line in lines)
     replace(answer, options=replace(answer.options, bootstrap=True)).test(lines.append)
     assert "bootstrap of the errors: 200 of 200" in lines
@@ -192,5 +194,76 @@ def test_the_real_data_of_the_page_have_its_answers() -> None:
         assert answer.by_group.count == int(groups)
         family = answer.chosen.family.replace("_", " ")
         assert f"{answer.chosen.components} {family}" == components
-        between = answer.cuts[answer.cuts["where"] == "between the peaks"].itertuples()
+        between = answer.cuts[answer.cuts["where"] == BETWEEN].itertuples()
         assert ", ".join(with_error(cut.cut, cut.error) for cut in between) == cuts
+
+
+def test_a_rejecting_dip_test_is_said_beside_one_group() -> None:
+    """Five values near 0 and five near 20: no two components are admissible."""
+    pytest.importorskip("diptest")
+    x = np.concatenate([np.linspace(0.0, 0.5, 5), np.linspace(20.0, 20.5, 5)])
+    answer = mb.fit(x, family="normal", components=1)
+    text = " ".join(headline(answer))
+    assert "No evidence" not in text
+    assert "not confirmed, although the dip test rejects one peak (p " in text
+
+
+def test_as_many_groups_as_components_that_were_tried_may_be_more() -> None:
+    x = np.random.default_rng(0).normal([[0.0], [10.0], [20.0]], 1.0, (3, 60)).ravel()
+    text = " ".join(headline(mb.fit(x, family="normal", components="1..2")))
+    assert "Two groups or more: " in text and "two components were tried at most" in text
+    assert "groups or more" not in " ".join(headline(mb.fit(x, family="normal", components="1..4")))
+    assert "groups or more" not in " ".join(headline(mb.fit(x, family="normal", components=3)))
+
+
+def test_a_small_share_has_a_decimal_and_one_row_belongs() -> None:
+    generator = np.random.default_rng(1)
+    x = np.concatenate([generator.normal(0.0, 1.0, 2_000), generator.normal(12.0, 1.0, 12)])
+    answer = mb.fit(x, family="normal", components=2)
+    text = " ".join(headline(answer))
+    assert "99.4% around" in text and "0.6% around" in text
+    answer.shown.__dict__["uncertain"] = 1
+    assert "1 of 2,012 rows belongs to no group" in headline(answer)[-1]
+
+
+def test_numbers_keep_the_digits_that_matter() -> None:
+    generator = np.random.default_rng(4)
+    x = generator.normal([[1e9], [1e9 + 6e3]], 1e3, (2, 150)).ravel()
+    answer = mb.fit(x, family="normal", components=2)
+    peaks = [round(place) for place in answer.peaks.places]
+    assert f"peaks of the density at {peaks[0]} and {peaks[1]}" in " ".join(headline(answer))
+    assert with_error(3.009e-9, 4.7e-11) == "3.009e-09 ± 4.7e-11"
+    assert with_error(-3.009e-9, 4.7e-11) == "-3.009e-09 ± 4.7e-11"
+    assert with_error(0.0, 4.7e-11) == "0.0e+00 ± 4.7e-11"
+    assert with_error(1.23456e-3, 2.2e-6) == "0.0012346 ± 0.0000022"
+
+
+def test_a_group_s_rows_follow_the_costs(two: np.ndarray) -> None:
+    answer = mb.fit(two, family="normal", components=2, costs=(1.0, 500.0))
+    (cut,) = answer.cuts.query("where == @BETWEEN")["cut"]
+    rows = answer.groups
+    between = rows[(rows["value"] > 0.0) & (rows["value"] < 6.0)]
+    assert ((between["value"] > cut) == (between["group"] == 2)).all()
+    likely = rows["probability_2"] > rows["probability_1"]
+    assert (likely != (rows["group"] == 2)).any()
+    assert not rows.loc[likely != (rows["group"] == 2), "certain"].any()
+
+
+def test_what_the_delta_method_cannot_know_is_not_said() -> None:
+    """One group of two far components: its median lies where there are no data."""
+    x = np.random.default_rng(0).normal([[0.0], [9.0]], 0.5, (2, 100)).ravel()
+    answer = mb.fit(x, family="normal", components=2)
+    answer.__dict__["confirmation"] = Confirmation(1, 2, [], [], "by hand")
+    table = answer.group_table.set_index("name")
+    assert np.isnan(table.loc["median", "error"]) and np.isnan(table.loc["median", "high"])
+    assert table.loc["mean", "error"] == pytest.approx(x.std() / np.sqrt(200), rel=0.05)
+    assert (table.loc["share", ["value", "error", "low", "high"]] == [1.0, 0.0, 1.0, 1.0]).all()
+
+
+def test_values_beyond_squares_are_refused() -> None:
+    x = np.random.default_rng(0).normal(1.0, 0.1, 50)
+    for factor in (1e300, 1e-150):
+        with pytest.raises(UserError, match="multiply by a power of ten"):
+            mb.fit(x * factor)
+    with pytest.raises(UserError, match="--cost -2: it takes a positive number"):
+        mb.fit(x, costs=(1.0, -2.0))

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from benchmarks.fit.answer import Answer
 
 LEVEL = 0.05
-"""p-value of the parametric bootstrap up to which one peak more is confirmed."""
+"""p-value of the parametric bootstrap up to which one peak more is confirmed. The chosen mixture is
+the best of many, so that its ratio alone exceeds this too often: the other test guards against it.
+"""
 SMOOTH_LEVEL = 0.1
 """p-value of Silverman's test up to which one peak more is confirmed: the test is conservative."""
 REPLICATES = 500
@@ -74,18 +76,18 @@ def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
     ratios: list[RatioTest] = []
     x, seed, rounding = answer.data.x, seed_of(answer), Rounding.of(answer.data.x)
 
-    def at(count: int, reason: str = "") -> Confirmation:
+    def confirmed(count: int, reason: str = "") -> Confirmation:
         return Confirmation(count, fitted, smooth, ratios, reason)
 
     for count in range(1, fitted):
         null = explanation(answer, count)
         if null is None:
-            return at(count, f"no other mixture has {_peaks(count)}")
+            return confirmed(count, f"no other mixture has {_peaks(count)}")
         if null.bic(size) <= chosen.bic(size):
-            return at(count, f"BIC prefers {null.name}, which has {_peaks(count)}")
+            return confirmed(count, f"BIC prefers {null.name}, which has {_peaks(count)}")
         smooth.append(bandwidth_test(x, answer.family, count, seed, rounding))
         if smooth[-1].p > SMOOTH_LEVEL:
-            return at(
+            return confirmed(
                 count,
                 f"{100 * smooth[-1].p:.3g}% of data drawn from a smooth density with "
                 f"{_peaks(count)} have more when they are smoothed alike (Silverman's test; it "
@@ -94,12 +96,12 @@ def confirm(answer: Answer, progress: Progress = silent) -> Confirmation:
         test = ratio_test(null, chosen, size, seed, REPLICATES, LEVEL, rounding, progress)
         ratios.append(test)
         if test.p > LEVEL:
-            return at(
+            return confirmed(
                 count,
                 f"{100 * test.p:.3g}% of data drawn from {null.name}, which has {_peaks(count)}, "
                 f"favour {chosen.name} as much as these (it would have to be {LEVEL:.0%} or less)",
             )
-    return at(fitted)
+    return confirmed(fitted)
 
 
 def group_count(candidate: Candidate) -> int:

@@ -29,6 +29,8 @@ QUANTITIES = ("share", "mean", "sd", "low 68 %", "median", "high 68 %")
 CENTRAL = np.array([0.16, 0.5, 0.84])
 CERTAIN = 0.9
 """Probability of its group from which an observation belongs there with certainty."""
+NARROW = 1e-4
+"""Standard deviation ÷ mean below which the errors of the former are lost to rounding."""
 HALVINGS = 70
 """Of the interval in which a quantile is sought."""
 BLOCK = 1 << 18
@@ -146,7 +148,7 @@ def group_table(mixture: ScipyMixture, labels: Labels, covariance: Array | None)
     above, below = np.split(group_values(name, weights, parameters, labels), 2)
     with np.errstate(invalid="ignore"):
         errors = errors_of((above - below) / (2.0 * steps[:, None, None]), covariance)
-    errors = _known(values, errors)
+    errors = _known(values, errors, bounded=bool(np.isfinite(family(name).support).any()))
     lows, highs = intervals(values, errors)
     parts = [np.flatnonzero(labels == group) + 1 for group in range(len(values))]
     rows = [
@@ -161,13 +163,16 @@ def group_table(mixture: ScipyMixture, labels: Labels, covariance: Array | None)
     return pd.DataFrame(rows)
 
 
-def _known(values: Array, errors: Array) -> Array:
+def _known(values: Array, errors: Array, bounded: bool) -> Array:
     """Standard errors (G, 6) of ``values``, NaN where the delta method does not hold.
 
     A quantile that lies where hardly any observation is expected has an error beyond the group's
-    standard deviation. The share of a single group is exact.
+    standard deviation. On a bounded support the variance of a group that is ``NARROW`` may be
+    a difference of nearly equal numbers. The share of a single group is exact.
     """
     known = errors.copy()
+    narrow = bounded & (values[:, 2] < NARROW * np.abs(values[:, 1]))
+    known[:, 2] = np.where(narrow, np.nan, errors[:, 2])
     far = errors[:, 3:] > values[:, 2:3]
     known[:, 3:] = np.where(far, np.nan, errors[:, 3:])
     if len(values) == 1:

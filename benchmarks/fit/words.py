@@ -11,6 +11,7 @@ from benchmarks.fit.confirm import LEVEL
 from benchmarks.fit.cuts import BETWEEN
 from benchmarks.fit.evidence import needs_test
 from benchmarks.fit.options import COMPONENT
+from benchmarks.fit.rounded import Rounding
 from benchmarks.report.tables import joined
 
 if TYPE_CHECKING:
@@ -132,9 +133,10 @@ def _one_group(answer: Answer, places: str) -> str:
         shape += f", which the data do not confirm: {confirmation.reason}"
     if isinstance(answer.dip, str) or answer.dip.p > DIP_LEVEL:
         return f"No evidence of more than one group: {shape}."
+    rounded_too = ", as it may where values are rounded" if Rounding.of(answer.data.x) else ""
     return (
         "More than one group is not confirmed, although the dip test rejects one peak "
-        f"({p_text(answer.dip.p)}), as it may for rounded values too: {shape}."
+        f"({p_text(answer.dip.p)}){rounded_too}: {shape}."
     )
 
 
@@ -235,8 +237,9 @@ def p_text(p: float) -> str:
 
 
 def _place(answer: Answer, index: int) -> str:
-    """The place of a peak, to a tenth of the narrowest component's spread."""
-    place = rounded(answer.peaks.places[index], 0.1 * float(answer.mixture.spreads.min()))
+    """The place of a peak, to a hundredth of the narrowest component's spread or so."""
+    error = max(0.1 * float(answer.mixture.spreads.min()), 1e-4 * float(np.ptp(answer.data.x)))
+    place = rounded(answer.peaks.places[index], error)
     return f"{place} (the end of the range)" if answer.peaks.at_end[index] else place
 
 

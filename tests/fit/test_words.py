@@ -206,6 +206,15 @@ def test_a_rejecting_dip_test_is_said_beside_one_group() -> None:
     text = " ".join(headline(answer))
     assert "No evidence" not in text
     assert "not confirmed, although the dip test rejects one peak (p " in text
+    assert "rounded" not in text
+    rounded_values = np.round(np.random.default_rng(0).normal(0.0, 1.2, 900))
+    text = " ".join(headline(mb.fit(rounded_values, family="normal", components=1)))
+    assert "rejects one peak (p < 0.0001), as it may where values are rounded: " in text
+
+
+def test_a_peak_on_equal_values_has_a_few_digits() -> None:
+    x = np.append(np.full(49, 3.0), 100.0)
+    assert ", at 3.0000." in headline(mb.fit(x, family="student_t", components=1))[0]
 
 
 def test_as_many_groups_as_components_that_were_tried_may_be_more() -> None:
@@ -258,6 +267,21 @@ def test_what_the_delta_method_cannot_know_is_not_said() -> None:
     assert np.isnan(table.loc["median", "error"]) and np.isnan(table.loc["median", "high"])
     assert table.loc["mean", "error"] == pytest.approx(x.std() / np.sqrt(200), rel=0.05)
     assert (table.loc["share", ["value", "error", "low", "high"]] == [1.0, 0.0, 1.0, 1.0]).all()
+
+
+def test_a_spread_far_from_zero_has_an_error_that_is_right_or_none() -> None:
+    x = np.random.default_rng(2).normal(0.0, 1.0, 300)
+    for offset, known in ((1e2, True), (1e3, True), (1e6, False)):
+        table = mb.fit(x + offset, family="lognormal", components=1).group_table
+        error = float(table.set_index("name").loc["sd", "error"])
+        if known:
+            assert error == pytest.approx(x.std() / np.sqrt(600), rel=0.05)
+        else:
+            assert np.isnan(error)
+    table = mb.fit(x + 1e6, family="normal", components=1).group_table
+    assert table.set_index("name").loc["sd", "error"] == pytest.approx(
+        x.std() / np.sqrt(600), rel=0.01
+    )
 
 
 def test_values_beyond_squares_are_refused() -> None:

@@ -111,10 +111,8 @@ def _groups(answer: Answer) -> str:
     limited = (
         found.count == answer.chosen.components == tried and len(answer.options.components) > 1
     )
-    more = " or more" if limited else ""
+    more = f" or more ({_count(tried, 'component')} were tried at most)" if limited else ""
     text = f"{_count(found.count, 'group').capitalize()}{more}: {joined(parts)}"
-    if more:
-        text += f"; {_count(tried, 'component')} were tried at most"
     if len(peaks) == found.count:
         return f"{text}, under the peaks of the density at {places}."
     return (

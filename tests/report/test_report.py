@@ -172,8 +172,10 @@ def test_markdown_and_csv_have_the_same_figures(folder: Path) -> None:
     csv = mixturebench("report", "run", "--format", "csv", folder=folder)
     assert csv.returncode == 0, csv.stderr
     pd.testing.assert_frame_equal(
-        pd.read_csv(StringIO(csv.stdout), keep_default_na=False, na_values=[""]).fillna(""),
-        summarise(trials).fillna(""),
+        pd.read_csv(StringIO(csv.stdout), keep_default_na=False, na_values=[""])
+        .astype(object)
+        .fillna(""),
+        summarise(trials).astype(object).fillna(""),
         check_dtype=False,
     )
     done = mixturebench("report", "run", "--format", "md", "--out", "tables.md", folder=folder)

@@ -100,7 +100,7 @@ def fit(
 ) -> None:
     """Fit a mixture to data of your own: how many groups, where to cut, how sure is it?
 
-    Groups are the components under one peak of the density, as far as a bootstrap confirms it.
+    Groups are the components under one peak of the density, as far as tests confirm it.
     Family and number of components are chosen by BIC from many starts. A page has the pictures.
 
     Try: mixturebench fit measurements.csv --column seconds --groups rows.csv

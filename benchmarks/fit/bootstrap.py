@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -27,6 +29,8 @@ EXACT = 1_000
 CELLS = 1_000
 AT_ONCE = 50
 """Data sets that are fitted together."""
+THREADS = 2
+"""Parts of a bootstrap that are fitted at once: numpy computes without Python's lock."""
 REDRAWS = 20
 """How often a value that is drawn outside a support is drawn again."""
 Progress = Callable[[int, int], object]
@@ -85,17 +89,25 @@ def ratio_test(
         max(null.support[0], alternative.support[0]),
         min(null.support[1], alternative.support[1]),
     )
-    for exact, generator in drawn(null, size, seed, replicates, support):
-        draws = exact
+
+    def ratios_of(batch: tuple[Draws, np.random.Generator]) -> Array:
+        draws, generator = batch
         if rounding is not None:
-            draws = Draws(rounding.apply(exact.x, support), exact.counts)
+            draws = Draws(rounding.apply(draws.x, support), draws.counts)
         larger, smaller = alternative.refit(draws, generator), null.refit(draws, generator)
         fitted = np.isfinite(larger) & np.isfinite(smaller)
         gains = np.subtract(larger, smaller, out=np.full(len(draws), np.inf), where=fitted)
-        ratios = np.append(ratios, 2.0 * gains)
-        progress(ratios.size, replicates)
-        if level is not None and _is_decided(int((ratios >= statistic).sum()), ratios.size, level):
-            break
+        return 2.0 * gains
+
+    batches = drawn(null, size, seed, replicates, support)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while pair := list(islice(batches, THREADS)):
+            for found in pool.map(ratios_of, pair):
+                ratios = np.append(ratios, found)
+                progress(ratios.size, replicates)
+            exceeding = int((ratios >= statistic).sum())
+            if level is not None and _is_decided(exceeding, ratios.size, level):
+                break
     return RatioTest(null.name, alternative.name, statistic, ratios)
 
 

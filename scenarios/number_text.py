@@ -32,7 +32,7 @@ Cells = Callable[[], Iterable[tuple[int, Any]]]
 
 @dataclass(frozen=True)
 class Notation:
-    """A decimal mark, and the characters of which one may stand before each three digits."""
+    """A decimal mark, and the characters that may stand before each three digits."""
 
     decimal: str
     groups: str = ""

@@ -34,7 +34,7 @@ class Layout:
 
     @classmethod
     def of(cls, source: str, rows: Rows, column: str | None, line: str = "line") -> Layout:
-        """Take a table apart; ``UserError`` if the column is missing or can't be told."""
+        """Take a table apart; ``UserError`` if the column is missing or ambiguous."""
         titled = has_heading(source, rows, column, line)
         columns, numeric = numeric_columns(rows, titled)
         name = pick(source, columns, numeric, column)

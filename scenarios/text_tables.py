@@ -176,7 +176,7 @@ def _separator(text: Text) -> str:
 
 
 def _split(lines: list[str], separator: str) -> list[list[str]]:
-    """The cells of the first lines, the last of which may end within a cell."""
+    """The cells of the first lines; the last line may end within a cell."""
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     try:
         return [row for row in reader if row]

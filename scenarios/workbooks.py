@@ -58,7 +58,7 @@ def _pick_sheet(path: Path, sheets: list[str], column: str | None) -> tuple[str,
     sheet, mark, name = (column or "").rpartition("!")
     if not mark:
         raise UserError(
-            f"{path} has several sheets: say which column of which to read with --column "
+            f"{path} has several sheets: name the sheet and the column by --column "
             f"SHEET!COLUMN (sheets: {', '.join(sheets)})"
         )
     return choose("sheet", sheet, sheets), name

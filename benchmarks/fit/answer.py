@@ -111,10 +111,17 @@ class Answer:
 
     @cached_property
     def one_fewer(self) -> Candidate | None:
-        """The chosen family with one component fewer, searched once; None where there is none."""
-        from benchmarks.fit.evidence import one_fewer
+        """The chosen family with one component fewer; None for one, or without an optimum."""
+        if self.chosen.components == 1:
+            return None
+        found = self.with_components(self.chosen.components - 1)
+        return None if found.best is None else found
 
-        return one_fewer(self)
+    def with_components(self, count: int) -> Candidate:
+        """The chosen family with ``count`` components, searched once where it was not tried."""
+        from benchmarks.fit.evidence import of_chosen_family
+
+        return self._once(f"with_components_{count}", lambda: of_chosen_family(self, count))
 
     @cached_property
     def component_test(self) -> RatioTest | None:

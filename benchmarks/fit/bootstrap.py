@@ -58,6 +58,11 @@ class RatioTest:
         return len(self.simulated)
 
     @property
+    def unfitted(self) -> int:
+        """Data sets to which a model could not be fitted; they count as exceeding."""
+        return int(np.isinf(self.simulated).sum())
+
+    @property
     def p(self) -> float:
         """(1 + the number of simulated ratios that are as large) / (b + 1)."""
         return (1.0 + float((self.simulated >= self.statistic).sum())) / (self.replicates + 1.0)
@@ -101,8 +106,8 @@ def ratio_test(
 
     batches = drawn(null, size, seed, replicates, support)
     with ThreadPoolExecutor(THREADS) as pool:
-        while pair := list(islice(batches, THREADS)):
-            for found in pool.map(ratios_of, pair):
+        while several := list(islice(batches, THREADS)):
+            for found in pool.map(ratios_of, several):
                 ratios = np.append(ratios, found)
                 progress(ratios.size, replicates)
             exceeding = int((ratios >= statistic).sum())

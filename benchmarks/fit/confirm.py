@@ -32,7 +32,7 @@ from benchmarks.fit.models import (
 from benchmarks.fit.peaks import find_peaks
 from benchmarks.fit.plateau import SoftUniform
 from benchmarks.fit.rounded import Rounding
-from benchmarks.fit.search import Candidate, scipy_mixture, search
+from benchmarks.fit.search import Candidate, scipy_mixture
 from scenarios.families import families
 from scenarios.families.base import Array
 from scenarios.mixture import Mixture
@@ -114,10 +114,9 @@ def group_count(candidate: Candidate) -> int:
 def explanation(answer: Answer, count: int) -> Model | None:
     """The model of the data with at most ``count`` peaks that BIC prefers; None without any."""
     size, models = answer.size, list(one_peaked(answer.data.x)) if count == 1 else []
-    tried = {(each.family, each.components) for each in answer.candidates}
     candidates = list(answer.candidates)
-    if count > 1 and (answer.chosen.family, count) not in tried:
-        candidates.append(search(answer.chosen.sample, count, answer.options))
+    if count > 1:
+        candidates.append(answer.with_components(count))
     for candidate in sorted(candidates, key=lambda each: each.bic):
         if candidate.best is not None and _has_peaks(candidate.best.mixture, size, count):
             models.append(fitted_model(candidate))

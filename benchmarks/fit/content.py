@@ -58,7 +58,7 @@ def _tests(confirmation: Confirmation) -> list[dict[str, Any]]:
             test = confirmation.ratio_tests[index]
             ratio = {
                 "null": test.null, "alternative": test.alternative, "statistic": test.statistic,
-                "p": test.p, "replicates": test.replicates,
+                "p": test.p, "replicates": test.replicates, "unfitted": test.unfitted,
             }  # fmt: skip
         tests.append({"groups": index + 1, "silverman": asdict(smooth), "ratio": ratio})
     return tests

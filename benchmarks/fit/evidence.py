@@ -50,14 +50,12 @@ def dip_test(x: Array) -> DipTest | str:
     return DipTest(float(statistic), float(p))
 
 
-def one_fewer(answer: Answer) -> Candidate | None:
-    """The chosen family with one component fewer; None for one component, or without optimum."""
-    count, family = answer.chosen.components - 1, answer.chosen.family
-    if count == 0:
-        return None
-    tried = [c for c in answer.candidates if (c.family, c.components) == (family, count)]
-    found = tried[0] if tried else search(answer.chosen.sample, count, answer.options)
-    return None if found.best is None else found
+def of_chosen_family(answer: Answer, components: int) -> Candidate:
+    """The chosen family with so many components, searched where it was not tried."""
+    for candidate in answer.candidates:
+        if (candidate.family, candidate.components) == (answer.chosen.family, components):
+            return candidate
+    return search(answer.chosen.sample, components, answer.options)
 
 
 def needs_test(answer: Answer) -> bool:

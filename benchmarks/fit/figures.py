@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
 
 from benchmarks.fit.answer import Answer
 from benchmarks.fit.words import rounded, with_error
@@ -80,14 +79,8 @@ def _note_bins(answer: Answer, axes: Axes, x: Array, top: float) -> None:
     """Say over each bin how many observations it holds, and its middle's density and group."""
     heights, edges = density_bins(x)
     middles = 0.5 * (edges[1:] + edges[:-1])
-    parts = _component_densities(answer, middles)
-    # Logarithms: between groups that are far apart no density is above 0.
-    logs = np.log(answer.mixture.weights)[:, None] + answer.mixture.component_log_densities(middles)
-    shares = softmax(logs, axis=0)
-    groups = np.stack([
-        shares[answer.shown.grouping.labels == group].sum(axis=0)
-        for group in range(answer.shown.count)
-    ])  # fmt: skip
+    fitted = _component_densities(answer, middles).sum(axis=0)
+    groups = answer.shown.probabilities_at(middles)
     counts = np.round(heights * np.diff(edges) * answer.size)
     bars = axes.bar(
         edges[:-1], top, np.diff(edges), align="edge", color=INK, alpha=UNSEEN, lw=0, zorder=3
@@ -95,7 +88,7 @@ def _note_bins(answer: Answer, axes: Axes, x: Array, top: float) -> None:
     for index, bar in enumerate(bars):
         text = (
             f"{edges[index]:.4g} to {edges[index + 1]:.4g}: {counts[index]:,.0f} observations, "
-            f"density {heights[index]:.3g}, fitted {parts[:, index].sum():.3g}"
+            f"density {heights[index]:.3g}, fitted {fitted[index]:.3g}"
         )
         if answer.shown.count > 1:
             group = int(groups[:, index].argmax())

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.fit.bootstrap import REPLICATES, Progress, bootstrap_groups, silent
 from benchmarks.fit.cuts import checked_costs, cut_table, expected_error
-from benchmarks.fit.groups import Grouping, group_table, row_table, uncertain_count
+from benchmarks.fit.groups import Grouping, group_table, probabilities, row_table, uncertain_count
 from benchmarks.fit.models import FittedMixture
 from benchmarks.reference.scipy_mixture import ScipyMixture
 from scenarios.families.base import Array
@@ -50,6 +50,10 @@ class Findings:
         """
         prices = checked_costs(costs, self.count)
         return row_table(self._fitted, self.grouping.labels, self.sample.observations, prices)
+
+    def probabilities_at(self, x: Array) -> Array:
+        """P(group | x), (G, m)."""
+        return np.concatenate(list(probabilities(self._fitted, self.grouping.labels, x)), axis=1)
 
     @cached_property
     def uncertain(self) -> int:

@@ -237,7 +237,7 @@ class Ladder:
     def _climb(
         self, rung: Rung, starts: Sequence[Mixture], region: Region | None, times: int = 1
     ) -> None:
-        """Climb from all ``starts``, each of which counts ``times``, and add the ends."""
+        """Climb from all ``starts``, count each ``times``, and add the ends."""
         if not starts:
             return
         rung.restarts += times * len(starts)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.fit.answer import Answer
+    from benchmarks.fit.bootstrap import RatioTest
     from benchmarks.fit.confirm import Confirmation
     from benchmarks.fit.search import Candidate
 
@@ -43,8 +44,7 @@ def evidence(answer: Answer) -> list[str]:
     if fewer is not None:
         sentences.append(
             f"Components: {fewer.null} against {fewer.alternative}, by a bootstrap of the "
-            f"likelihood ratio {fewer.statistic:.1f}: {p_text(fewer.p)} ({fewer.replicates} "
-            "replicates)."
+            f"likelihood ratio {fewer.statistic:.1f}: {p_text(fewer.p)} ({_replicates(fewer)})."
         )
     if answer.options.bootstrap:
         used, drawn = answer.group_table[["used", "drawn"]].iloc[0]
@@ -55,7 +55,7 @@ def evidence(answer: Answer) -> list[str]:
             else f"The errors of the {answer.options.by}s are by {drawn} data sets drawn from the "
             "mixture."
         )
-    return sentences
+    return sentences + _errors_left_out(answer)
 
 
 def _steps(confirmation: Confirmation) -> list[str]:
@@ -76,10 +76,29 @@ def _steps(confirmation: Confirmation) -> list[str]:
         verdict = "; so is" if ratio.p <= LEVEL else ", but not"
         sentences.append(
             f"{groups} {verb} rejected {test}{verdict} the best explanation, {ratio.null}, against "
-            f"{ratio.alternative} (parametric bootstrap, {p_text(ratio.p)}, {ratio.replicates} "
-            "replicates)."
+            f"{ratio.alternative} (parametric bootstrap, {p_text(ratio.p)}, {_replicates(ratio)})."
         )
     return sentences
+
+
+def _replicates(test: RatioTest) -> str:
+    """How many data sets a bootstrap drew, and how many count without having been fitted."""
+    failed = f", {test.unfitted} of them not fitted and counted as exceeding"
+    return f"{test.replicates} replicates{failed if test.unfitted else ''}"
+
+
+def _errors_left_out(answer: Answer) -> list[str]:
+    """A sentence where quantities of groups have no error though the parameters have."""
+    if answer.covariance is None or answer.options.bootstrap:
+        return []
+    missing = answer.group_table["error"].isna()
+    names = list(dict.fromkeys(answer.group_table["name"][missing]))
+    if not names:
+        return []
+    return [
+        f"Without an error, where the delta method does not hold: {joined(names)}; `--bootstrap` "
+        "gives errors without it."
+    ]
 
 
 def _disagreement(answer: Answer) -> list[str]:

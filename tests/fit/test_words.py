@@ -82,6 +82,11 @@ def test_the_answer_begins_with_the_groups(two: np.ndarray) -> None:
         "One group is not rejected by Silverman's test of the logarithm, which assumes no family "
         "(p = 0.3, 500 replicates)."
     )
+    assert "100 replicates)" in one
+    failed = replace(ratio, simulated=np.array([0.0, np.inf, np.inf, 1.0]))
+    answer.__dict__["confirmation"] = replace(kept, bandwidth_tests=[smooth], ratio_tests=[failed])
+    counted = "4 replicates, 2 of them not fitted and counted as exceeding)"
+    assert counted in evidence(answer)[0]
     large = replace(ratio, simulated=np.full(100, 1e9))
     answer.__dict__["confirmation"] = replace(kept, bandwidth_tests=[smooth], ratio_tests=[large])
     assert ", but not the best explanation, " in evidence(answer)[0]
@@ -150,6 +155,17 @@ def test_data_sets_that_a_bootstrap_leaves_out_are_counted(
     monkeypatch.setattr(bootstrap, "fit_all", some_fail)
     again = replace(answer)  # nothing is cached
     assert "by 196 of 200 data sets" in evidence(again)[-1]
+
+
+def test_a_number_of_components_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The null hypothesis of two groups is one component fewer than three."""
+    x = np.random.default_rng(0).normal([[0.0], [8.0], [16.0]], 1.0, (3, 60)).ravel()
+    answer, searched = mb.fit(x, family="normal", components=3, test=True), []
+    search = fit_evidence.search
+    monkeypatch.setattr(fit_evidence, "search", lambda *a: searched.append(a[1]) or search(*a))
+    answer.test(lambda text: None)
+    assert len(answer.confirmation.ratio_tests) == 2
+    assert searched == [2]
 
 
 def test_one_component_fewer_is_searched_once(
@@ -265,6 +281,7 @@ def test_what_the_delta_method_cannot_know_is_not_said() -> None:
     answer.__dict__["confirmation"] = Confirmation(1, 2, [], [], "by hand")
     table = answer.group_table.set_index("name")
     assert np.isnan(table.loc["median", "error"]) and np.isnan(table.loc["median", "high"])
+    assert "does not hold: median; `--bootstrap` gives errors without it." in evidence(answer)[-1]
     assert table.loc["mean", "error"] == pytest.approx(x.std() / np.sqrt(200), rel=0.05)
     assert (table.loc["share", ["value", "error", "low", "high"]] == [1.0, 0.0, 1.0, 1.0]).all()
 
